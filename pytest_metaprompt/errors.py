@@ -1,0 +1,84 @@
+"""Everything a user can put right, as one tree of exceptions.
+
+A wrong answer of a model is data (a `Verdict`), and a failed call is data too (`Attempt.error`). What is
+raised through the plugin is one of these; anything else is a bug of ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands in a user's file; lines count from 1."""
+
+    path: str
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return self.path if self.line is None else f"{self.path}:{self.line}"
+
+
+class MetapromptError(Exception):
+    """Something the user can fix: where it is, what is wrong, and what to do about it."""
+
+    def __init__(self, message: str, *, where: Place | None = None, hint: str | None = None) -> None:
+        self.message = message
+        self.where = where
+        self.hint = hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        text = self.message if self.where is None else f"{self.where}: {self.message}"
+        return text if self.hint is None else f"{text} ({self.hint})"
+
+
+class SuiteFileError(MetapromptError):
+    """A suite file cannot be used. Holds every problem of the file, in the order of its lines."""
+
+    def __init__(self, problems: Iterable[MetapromptError]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.where.line or 0) if p.where else 0))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class RoutineError(MetapromptError):
+    """A routine cannot be parsed, rendered or edited."""
+
+
+class FileAccessError(MetapromptError):
+    """A file of the user cannot be read or written."""
+
+
+class StaleFileError(FileAccessError):
+    """The file changed since it was read, so it was not overwritten."""
+
+
+class SetupError(MetapromptError):
+    """A package, a key or a setting that a model needs is missing; the message says what to type."""
+
+
+class ModelCallError(MetapromptError):
+    """A call to a model gave no usable reply (refused, timed out, broken, out of budget)."""
+
+
+class BudgetExhaustedError(ModelCallError):
+    """A cap on calls, tokens or seconds would be exceeded; the call was not made."""
+
+
+class ScorerError(MetapromptError):
+    """An assertion could not be checked at all. Not a wrong answer: an error under both signs."""
+
+
+class EnvelopeError(MetapromptError):
+    """The meta model's answer is not the envelope that was asked for."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The hint for a word that is not known: the nearest one, if any is near, and all of them."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(word, choices, n=1)
+    guess = f"did you mean {near[0]!r}? " if near else ""
+    return f"{guess}known: {', '.join(choices)}"

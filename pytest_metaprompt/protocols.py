@@ -1,0 +1,20 @@
+"""The seams: what a client, a scorer and a proposer promise. Built-ins and user code implement the same."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pytest_metaprompt.results import Attempt, Reply, Request, Verdict
+
+
+class Client(Protocol):
+    """Asks a model once. Raises `ModelCallError` when there is no usable reply, `SetupError` when there cannot be."""
+
+    async def ask(self, request: Request) -> Reply: ...
+
+
+class Scorer(Protocol):
+    """Judges one attempt that has a reply. A wrong answer is a Verdict; raise `ScorerError` only if the check itself
+    cannot work."""
+
+    async def score(self, attempt: Attempt) -> Verdict: ...

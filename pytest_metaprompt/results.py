@@ -1,0 +1,186 @@
+"""What happened: requests, replies, attempts, verdicts, runs and repairs, frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pytest_metaprompt.suites import Case, Json, Message, ModelSpec, Suite
+
+Outcome = Literal["passed", "failed", "error", "skipped"]
+RepairStatus = Literal["applied", "proposed", "rejected", "not_needed", "budget", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One question to a model. `sample` tells repeated askings of the same question apart, from 0."""
+
+    model: ModelSpec
+    messages: tuple[Message, ...]
+    params: Mapping[str, Json] = field(default_factory=dict)
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One call of a tool that the model asked for; `arguments` is None where they were not a JSON object."""
+
+    name: str
+    arguments: Mapping[str, Json] | None
+    raw_arguments: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as the provider counted them; 0 where it did not say."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model answered."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str | None = None
+    usage: Usage = Usage()
+    latency_s: float = 0.0
+    cost_usd: float | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one assertion says of one attempt. `score` lies in 0..1; `reason` names what differs."""
+
+    type: str
+    passed: bool
+    score: float
+    reason: str
+    weight: float = 1.0
+    metric: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One asking of a case. Exactly one of `reply` and `error` is set, or both where a check could not work."""
+
+    case: Case
+    messages: tuple[Message, ...] = ()
+    sample: int = 0
+    reply: Reply | None = None
+    error: str | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is a reply and every assertion that carries weight holds."""
+        counted = [verdict for verdict in self.verdicts if verdict.weight > 0] or list(self.verdicts)
+        return self.error is None and bool(counted) and all(verdict.passed for verdict in counted)
+
+    @property
+    def score(self) -> float:
+        """The weighted mean of the verdicts' scores, in 0..1; 0 for an attempt without a verdict."""
+        weight = sum(verdict.weight for verdict in self.verdicts)
+        if self.error is not None or not self.verdicts:
+            return 0.0
+        if weight == 0:
+            return sum(verdict.score for verdict in self.verdicts) / len(self.verdicts)
+        return sum(verdict.score * verdict.weight for verdict in self.verdicts) / weight
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """A case with all its attempts."""
+
+    case: Case
+    attempts: tuple[Attempt, ...]
+    outcome: Outcome
+
+    @property
+    def score(self) -> float:
+        """The mean score of the attempts, in 0..1."""
+        return sum(attempt.score for attempt in self.attempts) / len(self.attempts) if self.attempts else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A suite's results under one routine, in the order of the suite's cases. Cases not run are absent."""
+
+    suite: Suite
+    results: tuple[CaseResult, ...]
+
+    @property
+    def passed(self) -> int:
+        """How many cases passed."""
+        return sum(result.outcome == "passed" for result in self.results)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every case of the suite has a result."""
+        return len(self.results) == len(self.suite.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """Whether a suite reached what it must; `reasons` says what was compared, one line each."""
+
+    suite: Suite
+    passed: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many of how many."""
+
+    passed: int
+    total: int
+
+    def __str__(self) -> str:
+        return f"{self.passed}/{self.total}"
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutCount:
+    """What a repair did to the cases that nothing was learned from."""
+
+    fixed: int
+    broken: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalRecord:
+    """What became of one proposal."""
+
+    proposer: str
+    hypothesis: str
+    decision: Literal["accepted", "rejected"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepairOutcome:
+    """What became of one routine, with the evidence. Case names are ids, with the suite where several share it."""
+
+    routine: str
+    status: RepairStatus
+    reason: str
+    before: Count
+    after: Count
+    fixed: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    flaky: tuple[str, ...] = ()
+    holdout: HoldoutCount | None = None
+    proposals: tuple[ProposalRecord, ...] = ()
+    target_calls: int = 0
+    meta_calls: int = 0
+    cost_usd: float | None = None
+    seconds: float = 0.0
+    diff: str = ""
+    runs: tuple[Run, ...] = ()

@@ -1,0 +1,138 @@
+"""What the user wrote: suites, cases, assertions and messages, checked and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pytest_metaprompt.errors import Place
+
+Json = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+"""A value as JSON has it."""
+
+Role = str
+"""`system`, `user`, `assistant`, `tool` or `developer`."""
+
+Split = Literal["train", "holdout"]
+"""Which side of a repair a case is on: the meta model sees `train`, never `holdout`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message. `extra` holds what some roles add: `tool_calls`, `tool_call_id`, `name`."""
+
+    role: Role
+    content: str
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model and how to call it; `params` are sent as they stand, and nothing else is."""
+
+    provider: str
+    name: str
+    params: Mapping[str, Json] = field(default_factory=dict)
+    base_url: str | None = None
+    api_key_env: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.provider}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """One check of a reply. `kind` is the type without its `not-`; `settings` holds the type's own fields."""
+
+    kind: str
+    value: Json = None
+    negated: bool = False
+    threshold: float | None = None
+    weight: float = 1.0
+    metric: str | None = None
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    where: Place | None = None
+
+    @property
+    def type(self) -> str:
+        """The type as the user writes it, such as `not-contains`."""
+        return f"not-{self.kind}" if self.negated else self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One situation and what must hold for the reply. `answer` is the whole right reply, where it is known."""
+
+    id: str
+    where: Place
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    input: str | None = None
+    messages: tuple[Message, ...] = ()
+    assertions: tuple[Assertion, ...] = ()
+    answer: str | None = None
+    tags: tuple[str, ...] = ()
+    split: Split | None = None
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RoutineRef:
+    """Where the routine is: a file, or text inside the suite."""
+
+    path: Path | None = None
+    inline: str | None = None
+    where: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """What a suite must reach. Accuracies and scores lie in 0..1; `confidence` such as 0.95 uses the lower bound."""
+
+    min_accuracy: float | None = None
+    min_score: float | None = None
+    max_errors: int | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSettings:
+    """The most that a repair may use; None leaves a limit to the default."""
+
+    calls: int | None = None
+    tokens: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FixSettings:
+    """How a suite's routine may be repaired. `edit` None means: system and, in a chat form, examples."""
+
+    edit: tuple[str, ...] | None = None
+    holdout: float = 0.25
+    max_length: int | None = None
+    budget: BudgetSettings = BudgetSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite file, checked: its cases and everything needed to run and repair them."""
+
+    path: Path
+    routine: RoutineRef
+    cases: tuple[Case, ...]
+    target: ModelSpec | None = None
+    meta: ModelSpec | None = None
+    judge: ModelSpec | None = None
+    objective: str | None = None
+    source: Path | None = None
+    repeat: int = 1
+    min_pass: int | None = None
+    gate: GateSettings | None = None
+    fix: FixSettings = FixSettings()
+
+    @property
+    def required_passes(self) -> int:
+        """How many attempts of a case must pass: `min_pass`, or all of them."""
+        return self.repeat if self.min_pass is None else min(self.min_pass, self.repeat)

@@ -1,0 +1,57 @@
+"""`{{name}}` in texts: find the placeholders, put values in. Nothing else is evaluated, ever."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from pytest_metaprompt.errors import MetapromptError
+
+_PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}")
+_EXPRESSION = re.compile(r"\{\{\s*[A-Za-z_][\w.-]*\s*[|(\[+][^{}]*\}\}")
+
+
+class TemplateError(MetapromptError):
+    """A template cannot be filled: a value is missing, or it holds more than a plain `{{name}}`."""
+
+
+def placeholders(text: str) -> Counter[str]:
+    """How often each name stands in the text as `{{name}}`."""
+    return Counter(_PLACEHOLDER.findall(text))
+
+
+def fill(text: str, values: Mapping[str, object]) -> str:
+    """The text with each `{{name}}` replaced by its value. Values are put in as they are and never looked into again.
+
+    Strings stand for themselves, everything else as JSON; `{{a.b}}` looks into a mapping. Braces around anything that
+    is not a name, as in JSON, are left alone.
+
+    Raises:
+        TemplateError: A name has no value, or the braces hold an expression such as `{{name | upper}}`.
+    """
+    expression = _EXPRESSION.search(text)
+    if expression:
+        raise TemplateError(f"{expression[0]} is not supported", hint="only plain {{name}} placeholders are filled in")
+    return _PLACEHOLDER.sub(lambda match: as_text(_look_up(match[1], values)), text)
+
+
+def as_text(value: object) -> str:
+    """A value as it appears inside a text: strings as they are, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _look_up(name: str, values: Mapping[str, object]) -> object:
+    if name in values:
+        return values[name]
+    value: object = values
+    for key in name.split("."):
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, Sequence) and not isinstance(value, str) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            known = ", ".join(sorted(values)) or "none"
+            raise TemplateError(f"{{{{{name}}}}} has no value", hint=f"vars given: {known}")
+    return value

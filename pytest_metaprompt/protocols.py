@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-from pytest_metaprompt.results import Attempt, Reply, Request, Verdict
+from pytest_metaprompt.results import Attempt, Proposal, RepairState, Reply, Request, Verdict
 
 
 class Client(Protocol):
@@ -18,3 +19,9 @@ class Scorer(Protocol):
     cannot work."""
 
     async def score(self, attempt: Attempt) -> Verdict: ...
+
+
+class Proposer(Protocol):
+    """Suggests changed routines. Nothing is believed of them: each is validated and measured like any other."""
+
+    async def propose(self, state: RepairState) -> Sequence[Proposal]: ...

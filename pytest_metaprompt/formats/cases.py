@@ -1,0 +1,173 @@
+"""One entry of a suite, or one row of a data set, becomes one case."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from pytest_metaprompt.errors import MetapromptError, Place, did_you_mean
+from pytest_metaprompt.formats.assertions import read_assertion, read_expect, right_answer
+from pytest_metaprompt.formats.filling import Filling
+from pytest_metaprompt.formats.marked import Marked
+from pytest_metaprompt.formats.problems import Problems
+from pytest_metaprompt.suites import Assertion, Case, Json, Message, Split
+from pytest_metaprompt.templates import as_text
+
+CheckAssertion = Callable[[Assertion], None]
+"""Returns if an assertion can work, else raises a `MetapromptError`."""
+
+_RESERVED_ID = "gate"
+_SPLITS: Mapping[str, Split] = {"train": "train", "holdout": "holdout"}
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What every case of a suite gets; its texts are still to be filled."""
+
+    vars: Mapping[str, Json] = field(default_factory=dict)
+    assertions: tuple[Marked, ...] = ()
+    tags: tuple[Marked, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CaseForm:
+    """A case as it is written, still to be filled. `vars` are its own; `stem` begins its id where it has none."""
+
+    entries: Mapping[str, Marked]
+    key_lines: Mapping[str, int]
+    vars: Mapping[str, Json]
+    where: Place
+    stem: str = "case"
+    from_row: bool = False
+
+    def items(self, key: str) -> tuple[Marked, ...]:
+        """The items of a list that may be absent."""
+        return self.entries[key].items() if key in self.entries else ()
+
+
+def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: CheckAssertion) -> Case:
+    """The case; where something is wrong with it, as far as it could be read."""
+    filling = Filling({**defaults.vars, **form.vars}, problems, form.where, shared=form.from_row)
+    expect = _read_expect(form, filling)
+    by_default = tuple(read_assertion(node, replace(filling, shared=True)) for node in defaults.assertions)
+    own = tuple(read_assertion(node, filling) for node in form.items("assert"))
+    assertions = (*by_default, *([expect] if expect else []), *own)
+    case = Case(
+        id=_read_id(form, filling),
+        where=form.where,
+        vars=filling.values,
+        input=filling.text(form.entries["input"]) if "input" in form.entries else None,
+        messages=tuple(_read_message(node, filling) for node in form.items("messages")),
+        assertions=assertions,
+        answer=right_answer(assertions, expect),
+        tags=_read_tags((*defaults.tags, *form.items("tags")), filling),
+        split=_read_split(form, filling),
+        protected="protected" in form.entries and form.entries["protected"].value is True,
+    )
+    _check_assertions(case, check, problems)
+    _check_case(case, form, problems)
+    return case
+
+
+def check_unique(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> None:
+    """Notes every case whose id another case has already."""
+    seen: dict[str, Case] = {}
+    for form, case in read:
+        first = seen.setdefault(case.id, case)
+        if first is case:
+            continue
+        if "id" in form.entries:
+            problems.add(case.where, f"the id {case.id!r} is given twice, first at {first.where}")
+        else:
+            problems.add(case.where, f"identical cases at {_both(first.where, case.where)}: give them ids")
+
+
+def _read_expect(form: CaseForm, filling: Filling) -> Assertion | None:
+    if "expect" not in form.entries:
+        return None
+    return read_expect(form.entries["expect"], form.key_lines["expect"], filling)
+
+
+def _read_id(form: CaseForm, filling: Filling) -> str:
+    if "id" not in form.entries:
+        return _fallback_id(form)
+    node = form.entries["id"]
+    case_id = filling.text(node) if isinstance(node.value, str) else as_text(node.plain())
+    problem = _id_problem(case_id)
+    if problem:
+        where = form.where if form.from_row else filling.problems.at(node.line)
+        filling.problems.add(where, problem, hint="an id is one line, without '::' and outer spaces")
+    return case_id
+
+
+def _id_problem(case_id: str) -> str | None:
+    if case_id == _RESERVED_ID:
+        return f"the id {case_id!r} is reserved for the gate of the suite"
+    if not case_id:
+        return "the id is empty"
+    # pytest takes a node id apart at '::'.
+    unfit = "::" in case_id or case_id != case_id.strip() or not case_id.isprintable()
+    return f"the id {case_id!r} cannot be part of a pytest node id" if unfit else None
+
+
+def _fallback_id(form: CaseForm) -> str:
+    said = {key: form.entries[key].plain() for key in ("input", "messages") if key in form.entries}
+    canonical = json.dumps({"vars": form.vars, **said}, sort_keys=True, separators=(",", ":"))
+    return f"{form.stem}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+
+
+def _read_message(node: Marked, filling: Filling) -> Message:
+    entries = node.mapping()
+    content = entries["content"] if "content" in entries and entries["content"].value is not None else None
+    return Message(
+        role=entries["role"].text(),
+        content=filling.text(content) if content else "",
+        extra={key: filling.json(child) for key, child in entries.items() if key not in ("role", "content")},
+    )
+
+
+def _read_tags(nodes: Iterable[Marked], filling: Filling) -> tuple[str, ...]:
+    tags: dict[str, None] = {}
+    for node in nodes:
+        tag = filling.text(node)
+        where = filling.problems.at(node.line)
+        if not tag.strip():
+            filling.problems.add(where, f"a tag is empty in the case at {filling.case}", once_for="empty tag")
+        elif any(character.isspace() for character in tag):
+            hint = f"write it as {'-'.join(tag.split())!r}"
+            filling.problems.add(where, f"the tag {tag!r} holds white space", hint=hint)
+        tags[tag] = None
+    return tuple(tags)
+
+
+def _read_split(form: CaseForm, filling: Filling) -> Split | None:
+    if "split" not in form.entries:
+        return None
+    split = filling.text(form.entries["split"])
+    if split not in _SPLITS:
+        filling.problems.add(form.where, f"unknown split {split!r}", hint=did_you_mean(split, _SPLITS))
+    return _SPLITS.get(split)
+
+
+def _check_assertions(case: Case, check: CheckAssertion, problems: Problems) -> None:
+    for assertion in case.assertions:
+        with problems.noting(assertion.where or case.where):
+            check(assertion)
+
+
+def _check_case(case: Case, form: CaseForm, problems: Problems) -> None:
+    if not form.vars and not case.messages and case.input is None:
+        hint = "give it input, messages or vars"
+        problems.add(case.where, "nothing of this case reaches the model", hint=hint)
+    if not case.assertions:
+        is_inside_vars = "expect" in form.vars and not form.from_row
+        hint = "expect stands under vars: indent it less" if is_inside_vars else "give it expect or assert"
+        where = problems.at(form.key_lines["dataset"]) if form.from_row else case.where
+        problems.add(where, "the case has no assertion, so it would always pass", hint=hint)
+
+
+def _both(first: Place, second: Place) -> str:
+    same_file = first.path == second.path
+    return f"lines {first.line} and {second.line}" if same_file else f"{first} and {second}"

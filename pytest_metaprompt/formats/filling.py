@@ -1,0 +1,47 @@
+"""Putting a case's vars into what its suite says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_metaprompt.errors import Place
+from pytest_metaprompt.formats.marked import Marked
+from pytest_metaprompt.formats.problems import Problems
+from pytest_metaprompt.suites import Json
+from pytest_metaprompt.templates import TemplateError, fill
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """Fills `{{name}}` with one case's vars. What cannot be filled is noted as a problem and left as it is.
+
+    `shared` says that the text serves several cases, so that a problem has to name the case, and only the first one.
+    """
+
+    values: Mapping[str, Json]
+    problems: Problems
+    case: Place
+    shared: bool = False
+
+    def text(self, node: Marked) -> str:
+        """A text, filled."""
+        text = node.text()
+        if "{{" not in text:
+            return text
+        try:
+            return fill(text, self.values)
+        except TemplateError as error:
+            message = f"{error.message} in the case at {self.case}" if self.shared else error.message
+            self.problems.add(self.problems.at(node.line), message, hint=error.hint, once_for=error.message)
+            return text
+
+    def json(self, node: Marked) -> Json:
+        """A value with all the texts in it filled; keys stay as they are."""
+        if isinstance(node.value, str):
+            return self.text(node)
+        if isinstance(node.value, dict):
+            return {key: self.json(child) for key, child in node.value.items()}
+        if isinstance(node.value, tuple):
+            return [self.json(child) for child in node.value]
+        return node.value

@@ -1,0 +1,79 @@
+"""A model in a suite: `provider:name`, or a mapping with parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
+from pytest_metaprompt.files import read_text
+from pytest_metaprompt.formats.marked import Marked, read_marked
+from pytest_metaprompt.formats.nearby import find_file
+from pytest_metaprompt.formats.problems import Problems, shown_path
+from pytest_metaprompt.suites import Json, ModelSpec
+
+ParseModel = Callable[[str], ModelSpec]
+"""`provider:name` as a `ModelSpec`; raises a `MetapromptError` if it is none."""
+
+_TOOL_ENDINGS = (".json", ".yaml", ".yml")
+_NOT_PARAMS = frozenset({"model", "base_url", "api_key_env"})
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReader:
+    """Reads the models of one suite."""
+
+    parse: ParseModel
+    folder: Path
+    root: Path
+    problems: Problems
+
+    def read(self, node: Marked, line: int) -> ModelSpec | None:
+        """The model; None, and a problem noted, where it is none."""
+        with self.problems.noting(self.problems.at(line)):
+            return self._read(node)
+        return None
+
+    def _read(self, node: Marked) -> ModelSpec:
+        if isinstance(node.value, str):
+            return self.parse(node.value)
+        entries = node.mapping()
+        params = {key: child.plain() for key, child in entries.items() if key not in _NOT_PARAMS}
+        if "tools" in entries and isinstance(entries["tools"].value, str):
+            with self.problems.noting(self.problems.at(node.key_lines["tools"])):
+                params["tools"] = _read_tools(entries["tools"].value, self.folder, self.root)
+        return replace(
+            self.parse(entries["model"].text()),
+            params=params,
+            base_url=entries["base_url"].text() if "base_url" in entries else None,
+            api_key_env=entries["api_key_env"].text() if "api_key_env" in entries else None,
+        )
+
+
+def _read_tools(name: str, folder: Path, root: Path) -> Json:
+    if not name.endswith(_TOOL_ENDINGS):
+        raise MetapromptError(f"the tools file {name!r} must end in .json, .yaml or .yml")
+    path = find_file(name, folder, what="the tools file")
+    shown = shown_path(path, root)
+    text = read_text(path).text
+    tools = _parse_json(text, shown) if name.endswith(".json") else _parse_yaml(text, shown)
+    if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
+        raise MetapromptError("the tools must be a list of mappings", where=Place(shown))
+    return tools
+
+
+def _parse_json(text: str, shown: str) -> Json:
+    try:
+        parsed: Json = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise MetapromptError(f"not valid JSON: {error.msg}", where=Place(shown, error.lineno)) from None
+    return parsed
+
+
+def _parse_yaml(text: str, shown: str) -> Json:
+    document = read_marked(text, shown)
+    if document.problems:
+        raise SuiteFileError(document.problems)
+    return document.root.plain()

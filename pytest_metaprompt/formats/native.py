@@ -1,0 +1,143 @@
+"""Native suites: a `*.metaprompt.yaml` file becomes a `Suite`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_metaprompt.errors import FileAccessError, MetapromptError, SuiteFileError
+from pytest_metaprompt.files import read_text
+from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, Defaults, check_unique, read_case
+from pytest_metaprompt.formats.datasets import expand_dataset
+from pytest_metaprompt.formats.marked import Marked, read_marked
+from pytest_metaprompt.formats.models import ModelReader, ParseModel
+from pytest_metaprompt.formats.nearby import find_file
+from pytest_metaprompt.formats.problems import Problems, shown_path
+from pytest_metaprompt.formats.settings import Section, read_fix, read_gate, read_repeat
+from pytest_metaprompt.formats.structure import find_flaws
+from pytest_metaprompt.formats.wording import shortened
+from pytest_metaprompt.suites import Case, Json, ModelSpec, RoutineRef, Suite
+
+_ROUTINE_ENDINGS = (".md", ".txt", ".prompty")
+
+
+def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_assertion: CheckAssertion) -> Suite:
+    """The suite that a native file describes, complete: data sets read, defaults and vars put in, ids given.
+
+    Raises:
+        SuiteFileError: With everything that is wrong in the file, and in the tables and tools that it names.
+    """
+    problems = Problems(shown_path(path, root))
+    top, cases = _checked(path, problems)
+    reader = _Reader(top, path.parent, root, problems)
+    models = ModelReader(parse_model, path.parent, root, problems)
+    repeat, min_pass = read_repeat(top, problems)
+    suite = Suite(
+        path=path,
+        routine=reader.routine(),
+        cases=reader.cases(cases, check_assertion),
+        target=reader.model("target", models),
+        meta=reader.model("meta", models),
+        judge=reader.model("judge", models),
+        objective=top.text("objective"),
+        source=reader.source(),
+        repeat=repeat,
+        min_pass=min_pass,
+        gate=read_gate(top, problems),
+        fix=read_fix(top),
+    )
+    problems.raise_if_any()
+    return suite
+
+
+def _checked(path: Path, problems: Problems) -> tuple[Section, tuple[Marked, ...]]:
+    """The keys of a suite and its cases, without those that have a flaw: these are noted."""
+    root = _read_root(path, problems)
+    flaws = find_flaws(root)
+    for flaw in flaws:
+        problems.add(problems.at(flaw.line), flaw.message, hint=flaw.hint)
+    if not isinstance(root.value, dict):
+        problems.raise_if_any()
+    unsound = {flaw.keys[0] for flaw in flaws if flaw.keys}
+    entries = {key: node for key, node in root.mapping().items() if key not in unsound}
+    if "defaults" in unsound or "cases" not in root.mapping() or not isinstance(root.mapping()["cases"].value, tuple):
+        return Section(entries, root.key_lines), ()
+    unsound_cases = {flaw.keys[1] for flaw in flaws if len(flaw.keys) > 1 and flaw.keys[0] == "cases"}
+    cases = [node for index, node in enumerate(root.mapping()["cases"].items()) if index not in unsound_cases]
+    return Section(entries, root.key_lines), tuple(cases)
+
+
+def _read_root(path: Path, problems: Problems) -> Marked:
+    try:
+        document = read_marked(read_text(path).text, problems.path)
+    except FileAccessError as error:
+        raise SuiteFileError([error]) from None
+    if document.root.value is None:
+        hint = "a suite needs at least  routine: my_routine.md  and  cases: [...]"
+        raise SuiteFileError([MetapromptError("the file is empty", where=problems.at(1), hint=hint)])
+    for problem in document.problems:
+        with problems.noting(problems.at(1)):
+            raise problem
+    return document.root
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Reads the parts of one suite that need its surroundings; what is absent or flawed is None or empty."""
+
+    top: Section
+    folder: Path
+    root: Path
+    problems: Problems
+
+    def routine(self) -> RoutineRef:
+        if "routine" not in self.top.entries:
+            return RoutineRef()
+        node = self.top.entries["routine"]
+        where = self.problems.at(self.top.key_lines["routine"])
+        if isinstance(node.value, dict):
+            return RoutineRef(inline=node.value["inline"].text(), where=where)
+        with self.problems.noting(where):
+            return RoutineRef(path=_find_routine(node.text(), self.folder), where=where)
+        return RoutineRef()
+
+    def source(self) -> Path | None:
+        name = self.top.text("source")
+        if name is not None:
+            with self.problems.noting(self.problems.at(self.top.key_lines["source"])):
+                return find_file(name, self.folder, what="the source")
+        return None
+
+    def model(self, key: str, models: ModelReader) -> ModelSpec | None:
+        return models.read(self.top.entries[key], self.top.key_lines[key]) if key in self.top.entries else None
+
+    def cases(self, nodes: tuple[Marked, ...], check: CheckAssertion) -> tuple[Case, ...]:
+        defaults = self._defaults()
+        forms = [form for node in nodes for form in self._forms(node, defaults)]
+        cases = [read_case(form, defaults, problems=self.problems, check=check) for form in forms]
+        check_unique(zip(forms, cases, strict=True), self.problems)
+        return tuple(cases)
+
+    def _defaults(self) -> Defaults:
+        section = self.top.section("defaults")
+        return Defaults(_plain_vars(section.entries), section.items("assert"), section.items("tags"))
+
+    def _forms(self, node: Marked, defaults: Defaults) -> Iterator[CaseForm]:
+        entries = node.mapping()
+        if "dataset" in entries:
+            yield from expand_dataset(node, defaults.vars, folder=self.folder, root=self.root, problems=self.problems)
+        else:
+            where = self.problems.at(node.line)
+            yield CaseForm(entries, node.key_lines, _plain_vars(entries), where)
+
+
+def _find_routine(name: str, folder: Path) -> Path:
+    if not name.endswith(_ROUTINE_ENDINGS):
+        hint = 'for a text in the suite itself write  routine: {inline: "..."}'
+        raise MetapromptError(f"the routine {shortened(name)!r} must end in .md, .txt or .prompty", hint=hint)
+    return find_file(name, folder, what="the routine")
+
+
+def _plain_vars(entries: Mapping[str, Marked]) -> dict[str, Json]:
+    return {key: node.plain() for key, node in entries["vars"].mapping().items()} if "vars" in entries else {}

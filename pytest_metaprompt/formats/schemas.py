@@ -1,0 +1,68 @@
+"""The part of JSON Schema that `schema.json` uses, typed, with its references put in place."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib import resources
+from typing import TypedDict
+
+Schema = TypedDict(
+    "Schema",
+    {
+        "$schema": str,
+        "$ref": str,
+        "$defs": "dict[str, Schema]",
+        "title": str,
+        "description": str,
+        "x-words": str,
+        "type": "str | list[str]",
+        "not": "Schema",
+        "enum": "list[str]",
+        "pattern": str,
+        "minLength": int,
+        "maxLength": int,
+        "minimum": float,
+        "maximum": float,
+        "exclusiveMinimum": float,
+        "exclusiveMaximum": float,
+        "minItems": int,
+        "items": "Schema",
+        "properties": "dict[str, Schema]",
+        "required": "list[str]",
+        "additionalProperties": bool,
+        "if": "Schema",
+        "then": "Schema",
+        "else": "Schema",
+    },
+    total=False,
+)
+"""A schema. `not` is only used as `{}`, which refuses a key; `if` only asks for a mapping with required keys."""
+
+
+def read_schema() -> Schema:
+    """`schema.json` as it stands."""
+    schema: Schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
+    return schema
+
+
+@cache
+def suite_schema() -> Schema:
+    """The schema of a native suite without `$ref`: what is referred to stands in place."""
+    schema = read_schema()
+    return _in_place(schema, schema["$defs"])
+
+
+def _in_place(schema: Schema, definitions: dict[str, Schema]) -> Schema:
+    found = schema.copy()
+    if "$ref" in found:
+        target = definitions[found.pop("$ref").removeprefix("#/$defs/")]
+        found = {**target, **found}
+    if "items" in found:
+        found["items"] = _in_place(found["items"], definitions)
+    if "properties" in found:
+        found["properties"] = {key: _in_place(child, definitions) for key, child in found["properties"].items()}
+    if "if" in found:
+        found["then"] = _in_place(found["then"], definitions)
+        found["else"] = _in_place(found["else"], definitions)
+    return found

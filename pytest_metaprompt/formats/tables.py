@@ -1,0 +1,112 @@
+"""CSV files: rows that know their lines, or every fault of the file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
+from pytest_metaprompt.files import SourceText, read_text
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """How a CSV file is written. Without an encoding it is UTF-8, or what its byte order mark says."""
+
+    delimiter: str = ","
+    quotechar: str = '"'
+    escapechar: str | None = None
+    encoding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: each column's cell, and the line it starts on."""
+
+    cells: Mapping[str, str]
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    cells: list[str]
+    line: int
+
+
+def read_rows(path: Path, form: CsvForm, *, shown: str) -> tuple[Row, ...]:
+    """The rows below the header line; blank lines are skipped, cells are kept as they are.
+
+    Raises:
+        SuiteFileError: The file is empty, its header is unclear, or it cannot be read as such a table.
+        FileAccessError: The file may not be read.
+    """
+    text = _decode(read_text(path), form.encoding, shown)
+    records = list(_records(text, form, shown))
+    if not records:
+        raise SuiteFileError([MetapromptError("the file is empty", where=Place(shown), hint="give it a header line")])
+    header = [name.strip() for name in records[0].cells]
+    problems = [*_header_problems(header, Place(shown, records[0].line))]
+    problems += [_ragged(record, header, shown) for record in records[1:] if len(record.cells) != len(header)]
+    if len(records) == 1:
+        where = Place(shown, records[0].line)
+        problems.append(MetapromptError("there is no row below the header line", where=where))
+    if problems:
+        raise SuiteFileError(problems)
+    return tuple(Row(dict(zip(header, record.cells, strict=True)), record.line) for record in records[1:])
+
+
+def _decode(source: SourceText, encoding: str | None, shown: str) -> str:
+    if encoding is None:
+        return source.text
+    try:
+        text = source.raw.decode(encoding).removeprefix("\ufeff")
+    except LookupError:
+        hint = "such as utf-8, utf-16 or cp1252"
+        problem = MetapromptError(f"there is no encoding {encoding!r}", where=Place(shown), hint=hint)
+    except ValueError:
+        problem = MetapromptError(f"the file is not encoded in {encoding}", where=Place(shown))
+    else:
+        return text.replace("\r\n", "\n").replace("\r", "\n")
+    raise SuiteFileError([problem])
+
+
+def _records(text: str, form: CsvForm, shown: str) -> Iterator[_Record]:
+    line = 1
+    try:
+        reader = csv.reader(
+            io.StringIO(text),
+            delimiter=form.delimiter,
+            quotechar=form.quotechar,
+            escapechar=form.escapechar,
+            strict=True,
+        )
+        for cells in reader:
+            if cells:
+                yield _Record(cells, line)
+            line = reader.line_num + 1
+    except (csv.Error, TypeError, ValueError) as error:
+        hint = "check the quotes, and the csv settings in the suite"
+        raise SuiteFileError(
+            [MetapromptError(f"not valid CSV: {error}", where=Place(shown, line), hint=hint)]
+        ) from None
+
+
+def _header_problems(header: list[str], where: Place) -> Iterator[MetapromptError]:
+    for number, name in enumerate(header, start=1):
+        if not name:
+            yield MetapromptError(f"column {number} has no name in the header line", where=where)
+    for name, count in Counter(header).items():
+        if name and count > 1:
+            yield MetapromptError(f"the header line names the column {name!r} {count} times", where=where)
+
+
+def _ragged(record: _Record, header: list[str], shown: str) -> MetapromptError:
+    message = f"the row has {len(record.cells)} cells, but the header line has {len(header)}"
+    hint = "put a cell that holds the delimiter in quotes"
+    return MetapromptError(
+        message, where=Place(shown, record.line), hint=hint if len(record.cells) > len(header) else None
+    )

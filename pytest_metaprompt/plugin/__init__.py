@@ -1,0 +1,41 @@
+"""The pytest plugin: its hooks, each handing over to the part that knows.
+
+Importing this loads neither an SDK nor a template engine; a session without prompt suites does nothing more.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_metaprompt.plugin.options import add_options, read_options
+
+if TYPE_CHECKING:
+    from pytest_metaprompt.plugin.collection import SuiteFile
+
+SUITE_ENDINGS = (".metaprompt.yaml", ".metaprompt.yml")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Register the options."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options; everything else waits until a suite file is met."""
+    from pytest_metaprompt.plugin.hooks import Hooks
+    from pytest_metaprompt.plugin.keys import options_key
+
+    options = config.stash[options_key] = read_options(config)
+    config.pluginmanager.register(Hooks(config, options), "metaprompt-session")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
+    """Collect native suites."""
+    if not file_path.name.endswith(SUITE_ENDINGS):
+        return None
+    from pytest_metaprompt.plugin.collection import SuiteFile
+
+    return SuiteFile.from_parent(parent, path=file_path)

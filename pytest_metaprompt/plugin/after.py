@@ -1,0 +1,166 @@
+"""What follows the tests: repairs and what they change in pytest's count, reports, the summary, the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from pytest_metaprompt.plugin.collection import CaseItem, GateItem
+from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
+from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+from pytest_metaprompt.plugin.terminal import HEADING, suite_row, write_failing, write_repair, write_table
+from pytest_metaprompt.results import GateResult, RepairOutcome
+
+
+def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
+    """Repair every failing routine; afterwards pytest counts what is true of the files as they are on disk now."""
+    from pytest_metaprompt.plugin.repairing import repair_all
+
+    terminal = _terminal(session.config)
+    if session.shouldstop or session.shouldfail:
+        state.notes.append("not repaired: the run was stopped before its end")
+        return
+
+    def say(text: str) -> None:
+        if terminal is not None:
+            terminal.write_line(text)
+
+    if terminal is not None:
+        terminal.ensure_newline()
+    if state.options.fix_note is not None:
+        state.notes.append(state.options.fix_note)
+    state.repairs.extend(repair_all(state, say))
+    for repair in state.repairs:
+        if repair.status == "applied":
+            state.final.update({run.suite.path: run for run in repair.runs})
+    _recount(state, session, terminal)
+
+
+def _recount(state: PromptSession, session: pytest.Session, terminal: pytest.TerminalReporter | None) -> None:
+    was = {item.nodeid: good for item in session.items if (good := _is_good(state, item, after=False)) is not None}
+    now = {item.nodeid: good for item in session.items if (good := _is_good(state, item, after=True)) is not None}
+    better = {nodeid for nodeid, good in now.items() if good and not was[nodeid]}
+    worse = {nodeid for nodeid, good in now.items() if was[nodeid] and not good}
+    if terminal is not None:
+        session.testsfailed -= _move(terminal, better)
+    session.testsfailed += sum(_counts(item) for item in session.items if item.nodeid in worse)
+    state.notes.extend(f"{nodeid} passed before the repair and fails now" for nodeid in sorted(worse))
+    last_failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
+    for nodeid in better:
+        last_failed.pop(nodeid, None)
+
+
+def _is_good(state: PromptSession, item: pytest.Item, *, after: bool) -> bool | None:
+    """Whether a case passed or a gate was reached, before or after the repairs; None for any other item."""
+    runs = state.final_runs() if after else state.runs()
+    if isinstance(item, CaseItem):
+        found = [result.outcome for result in runs[item.loaded.suite.path].results if result.case.id == item.case.id]
+        return found[0] == "passed" if found else None
+    if isinstance(item, GateItem):
+        judged = state.judge(item.loaded, runs=runs)
+        return judged.passed if isinstance(judged, GateResult) else None
+    return None
+
+
+def _counts(item: pytest.Item) -> bool:
+    """Whether the item fails the run by itself; a case under a gate does not."""
+    return isinstance(item, GateItem) or (isinstance(item, CaseItem) and item.loaded.suite.gate is None)
+
+
+def _move(terminal: pytest.TerminalReporter, nodeids: set[str]) -> int:
+    """Count the reports of these items as repaired; the number that were counted as failures of the run."""
+    failures = 0
+    for category in ("failed", "error", FAILING):
+        reports = terminal.stats.get(category, [])
+        moved = [report for report in reports if getattr(report, "nodeid", None) in nodeids]
+        terminal.stats[category] = [report for report in reports if report not in moved]
+        terminal.stats.setdefault(REPAIRED, []).extend(moved)
+        failures += len(moved) if category != FAILING else 0
+    return failures
+
+
+def finish(state: PromptSession, session: pytest.Session) -> None:
+    """Stop what is under way, write the reports, set the exit code."""
+    state.close()
+    if state.in_worker:
+        return
+    _write_reports(state)
+    applied = any(repair.status == "applied" for repair in state.repairs)
+    if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _write_reports(state: PromptSession) -> None:
+    from pytest_metaprompt.reports.json_report import SuiteReport, as_json
+
+    if not state.options.reports:
+        return
+    runs = state.runs()
+    suites = [SuiteReport(one.name, one.routine.name, runs[path]) for path, one in state.suites.items()]
+    gates = [
+        (one.name, gate) for one in state.suites.values() if isinstance(gate := _final_gate(state, one), GateResult)
+    ]
+    text = as_json(suites, gates, state.repairs, state.models.usage())
+    for path in state.options.reports:
+        _write_report(state, path, text)
+
+
+def _write_report(state: PromptSession, path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        state.notes.append(f"report written to {path}")
+    except OSError as error:
+        state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
+
+
+def summarise(state: PromptSession, terminal: pytest.TerminalReporter) -> None:
+    """The table of suites, failing cases under gates, repairs, and notes."""
+    runs = state.runs()
+    ran = {path: loaded for path, loaded in state.suites.items() if runs[path].results}
+    if not ran and not state.notes:
+        return
+    terminal.section("metaprompt")
+    for path, loaded in ran.items():
+        if loaded.suite.gate is not None:
+            bad = [result for result in runs[path].results if result.outcome != "passed"]
+            write_failing(terminal, loaded.name, bad)
+    if ran:
+        rows = [suite_row(loaded.name, runs[path], _gate_word(state, loaded)) for path, loaded in ran.items()]
+        write_table(terminal, [HEADING, *rows])
+        usage = state.models.usage()
+        terminal.write_line(
+            f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
+            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases"
+        )
+    _write_repairs(terminal, state.repairs)
+    for note in state.notes:
+        terminal.write_line(note)
+
+
+def _write_repairs(terminal: pytest.TerminalReporter, repairs: Iterable[RepairOutcome]) -> None:
+    told = [repair for repair in repairs if repair.status != "not_needed"]
+    if told:
+        terminal.section("repairs", sep="-")
+    for repair in told:
+        write_repair(terminal, repair)
+
+
+def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
+    if loaded.suite.gate is None:
+        return "none"
+    judged = state.judge(loaded, runs=state.runs())
+    if isinstance(judged, str):
+        return "skipped"
+    return "passed" if judged.passed else "failed"
+
+
+def _final_gate(state: PromptSession, loaded: LoadedSuite) -> GateResult | str | None:
+    return None if loaded.suite.gate is None else state.judge(loaded, runs=state.final_runs())
+
+
+def _terminal(config: pytest.Config) -> pytest.TerminalReporter | None:
+    found = config.pluginmanager.get_plugin("terminalreporter")
+    return found if isinstance(found, pytest.TerminalReporter) else None

@@ -1,0 +1,127 @@
+"""Suite files as pytest collectors, cases and gates as pytest items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_metaprompt.plugin.keys import session_of
+from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
+from pytest_metaprompt.plugin.terminal import CasePage, GatePage
+from pytest_metaprompt.results import CaseResult
+from pytest_metaprompt.suites import Case, GateSettings
+
+if TYPE_CHECKING:
+    from _pytest._code.code import TerminalRepr
+
+GATE = "gate"
+
+
+class CaseProblemError(Exception):
+    """A case that failed or could not be judged; the page tells the rest."""
+
+    def __init__(self, result: CaseResult) -> None:
+        self.result = result
+        super().__init__(result.case.id)
+
+
+class GateFailedError(Exception):
+    """A gate that was not reached."""
+
+    def __init__(self, reasons: tuple[str, ...]) -> None:
+        self.reasons = reasons
+        super().__init__("; ".join(reasons))
+
+
+class SuiteFile(pytest.File):
+    """A native suite file."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Its cases in the order of the file, then its gate. Problems of the file are kept for one usage error."""
+        loaded = session_of(self.config).load(self.path)
+        if loaded is None:
+            return
+        for case in loaded.suite.cases:
+            yield CaseItem.from_parent(self, name=case.id, loaded=loaded, case=case)
+        if loaded.suite.gate is not None:
+            yield GateItem.from_parent(self, name=GATE, loaded=loaded, gate=loaded.suite.gate)
+
+
+class CaseItem(pytest.Item):
+    """One case. An error of the provider or of a check shows in its setup, a wrong answer in its call."""
+
+    def __init__(self, *, loaded: LoadedSuite, case: Case, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]  # pytest's own arguments, passed through from_parent
+        self.loaded = loaded
+        self.case = case
+        self.result: CaseResult | None = None
+        for tag in case.tags:
+            self.config.addinivalue_line("markers", f"{tag}: a tag of prompt cases")
+            self.add_marker(tag)
+
+    @property
+    def key(self) -> CaseKey:
+        """What the session knows the case by."""
+        return CaseKey(str(self.loaded.suite.path), self.case.id)
+
+    def setup(self) -> None:
+        """Wait for the case's result."""
+        self.result = self._session.result_of(self)
+        if self.result.outcome == "error":
+            raise CaseProblemError(self.result)
+
+    def runtest(self) -> None:
+        """Fail if the case did."""
+        if self.result is not None and self.result.outcome == "failed":
+            raise CaseProblemError(self.result)
+
+    def repr_failure(  # type: ignore[override]  # pytest allows any object with toterminal here
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> str | TerminalRepr:
+        """The case's page: its messages, the reply, and what differs."""
+        if isinstance(excinfo.value, CaseProblemError):
+            return CasePage(self.loaded.suite, excinfo.value.result)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The suite file, the case's line in it, and its id."""
+        line = self.case.where.line or 1
+        return self.path, line - 1, self.case.id
+
+    @property
+    def _session(self) -> PromptSession:
+        return session_of(self.config)
+
+
+class GateItem(pytest.Item):
+    """The gate of a suite, judged on all of its cases."""
+
+    def __init__(self, *, loaded: LoadedSuite, gate: GateSettings, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]  # pytest's own arguments, passed through from_parent
+        self.loaded = loaded
+        self.gate = gate
+
+    def runtest(self) -> None:
+        """Fail if the suite does not reach its gate; skip if only some of its cases were run."""
+        session = session_of(self.config)
+        session.wait_for(self.loaded)
+        judged = session.judge(self.loaded, runs=session.runs())
+        if isinstance(judged, str):
+            pytest.skip(judged)
+        if not judged.passed:
+            raise GateFailedError(judged.reasons)
+
+    def repr_failure(  # type: ignore[override]  # pytest allows any object with toterminal here
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> str | TerminalRepr:
+        """What the gate asked for and what was found."""
+        if isinstance(excinfo.value, GateFailedError):
+            return GatePage(self.loaded.suite, excinfo.value.reasons)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """The suite file."""
+        return self.path, 0, GATE

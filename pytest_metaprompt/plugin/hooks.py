@@ -1,0 +1,92 @@
+"""What happens when in a session: hooks that hand over, and the few decisions that concern pytest itself."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_metaprompt.plugin.options import Options
+
+if TYPE_CHECKING:
+    from pytest_metaprompt.plugin.session import PromptSession
+
+FAILING = "failing"
+REPAIRED = "repaired"
+
+
+class Hooks:
+    """The hooks of one session."""
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        self.config = config
+        self.options = options
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Refuse to run with a suite file that cannot be used; note which cases are selected."""
+        if self._used is not None:
+            from pytest_metaprompt.plugin.collection import CaseItem
+
+            if self._used.problems:
+                raise pytest.UsageError(*dict.fromkeys(str(problem) for problem in self._used.problems))
+            self._used.select([item for item in session.items if isinstance(item, CaseItem)])
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A failing case under a gate is shown, and left to the gate to judge."""
+        report = yield
+        if self._used is not None:
+            from pytest_metaprompt.plugin.collection import CaseItem
+
+            if report.failed and isinstance(item, CaseItem) and item.loaded.suite.gate is not None and item.result:
+                report.outcome = "skipped"
+                report.wasxfail = "the gate judges the suite"
+                report.metaprompt_failing = item.result.outcome
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.TestReport | pytest.CollectReport
+    ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+        """The letter and word of a failing case under a gate."""
+        outcome = getattr(report, "metaprompt_failing", None)
+        if outcome is None:
+            return None
+        letter, word = ("e", "ERROR (gated)") if outcome == "error" else ("f", "FAILING (gated)")
+        return FAILING, letter, (word, {"yellow": True})
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """After the tests: repair, if that was asked for."""
+        result = yield
+        if self._used is not None and self.options.fix and not self.config.option.collectonly:
+            from pytest_metaprompt.plugin.after import repair_and_recount
+
+            repair_and_recount(self._used, session)
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports, stop what is under way, and set the exit code."""
+        if self._used is not None:
+            from pytest_metaprompt.plugin.after import finish
+
+            finish(self._used, session)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The table of suites and the evidence of repairs."""
+        if self._used is not None and self._used.suites:
+            from pytest_metaprompt.plugin.after import summarise
+
+            summarise(self._used, terminalreporter)
+
+    @property
+    def _used(self) -> PromptSession | None:
+        """The session's state, if a suite file was met."""
+        from pytest_metaprompt.plugin.keys import session_key
+
+        return self.config.stash.get(session_key, None)

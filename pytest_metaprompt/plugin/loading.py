@@ -1,0 +1,81 @@
+"""From a suite file to a suite that can run: read, overridden by options, its routine opened, every case rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pytest_metaprompt.clients.models import parse_model
+from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
+from pytest_metaprompt.formats.native import read_suite
+from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.plugin.session import LoadedSuite
+from pytest_metaprompt.routines import Routine, open_routine, render
+from pytest_metaprompt.scorers import check, open_scorer
+from pytest_metaprompt.suites import Case, GateSettings, ModelSpec, Suite
+
+
+def load_suite(path: Path, *, root: Path, options: Options) -> LoadedSuite:
+    """The suite in a file, ready to run.
+
+    Raises:
+        SuiteFileError: With everything that is wrong in the file, its routine or its cases.
+    """
+    suite = _overridden(read_suite(path, root=root, parse_model=parse_model, check_assertion=check), options)
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    routine = open_routine(suite.routine, root=root)
+    problems = [*_model_problems(suite, name), *_case_problems(suite, routine)]
+    if problems:
+        raise SuiteFileError(problems)
+    return LoadedSuite(name, suite, routine)
+
+
+def _overridden(suite: Suite, options: Options) -> Suite:
+    """The suite as the options want it. A model from an option takes over the suite's parameters for that role."""
+    gate = suite.gate
+    if gate is None and options.min_accuracy is not None:
+        gate = GateSettings(min_accuracy=options.min_accuracy)
+    return replace(
+        suite,
+        gate=gate,
+        repeat=options.repeat or suite.repeat,
+        target=_model(options.target, suite.target),
+        meta=_model(options.meta, suite.meta),
+    )
+
+
+def _model(override: str | None, old: ModelSpec | None) -> ModelSpec | None:
+    if override is None:
+        return old
+    new = parse_model(override)
+    if old is None:
+        return new
+    same_server = old.provider == new.provider
+    return replace(
+        new,
+        params=old.params,
+        base_url=old.base_url if same_server else None,
+        api_key_env=old.api_key_env if same_server else None,
+    )
+
+
+def _model_problems(suite: Suite, name: str) -> Iterator[MetapromptError]:
+    if suite.target is None:
+        yield MetapromptError(
+            "the suite names no target", where=Place(name, 1), hint="add target: to it, or pass --metaprompt-target"
+        )
+
+
+def _case_problems(suite: Suite, routine: Routine) -> Iterator[MetapromptError]:
+    for case in suite.cases:
+        try:
+            _try_case(suite, case, routine)
+        except MetapromptError as error:
+            yield error
+
+
+def _try_case(suite: Suite, case: Case, routine: Routine) -> None:
+    render(routine, case)
+    for assertion in case.assertions:
+        open_scorer(assertion, base=suite.path.parent)

@@ -1,0 +1,199 @@
+"""The plugin's options: one table for the command line and for the ini file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+import pytest
+
+from pytest_metaprompt.errors import did_you_mean
+
+Mode = Literal["apply", "diff"]
+MODES: tuple[Mode, ...] = ("apply", "diff")
+REPORTS = (".json",)
+IniType = Literal["args", "bool", "float", "int", "string"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the user asked for, checked."""
+
+    fix: bool = False
+    mode: Mode = "apply"
+    fix_note: str | None = None
+    target: str | None = None
+    meta: str | None = None
+    concurrency: int = 16
+    repeat: int | None = None
+    cache: bool = True
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    min_accuracy: float | None = None
+    reports: tuple[Path, ...] = ()
+    seed: int = 0
+    allow_dirty: bool = False
+    exit_non_zero_on_fix: bool = False
+
+
+def _whole_number(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.strip().lstrip("-").isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"must be a whole number of {least} or more, is {text!r}")
+        return int(text)
+
+    return read
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, is {text!r}")
+    return value
+
+
+def _mode(text: str) -> str:
+    if text not in MODES:
+        raise argparse.ArgumentTypeError(f"unknown mode {text!r} ({did_you_mean(text, MODES)})")
+    return text
+
+
+def _report(text: str) -> str:
+    if Path(text).suffix.lower() not in REPORTS:
+        raise argparse.ArgumentTypeError(f"{text!r} must end in {' or '.join(REPORTS)}")
+    return text
+
+
+def _flag(text: str) -> bool:
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if text.strip().lower() not in known:
+        raise argparse.ArgumentTypeError(f"must be true or false, is {text!r}")
+    return known[text.strip().lower()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A row of the table. `metavar` None means a flag."""
+
+    name: str
+    read: Callable[[str], object]
+    help: str
+    metavar: str | None = None
+    repeatable: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"metaprompt_{self.name.replace('-', '_')}"
+
+
+_TABLE = (
+    _Option("fix", _flag, "repair failing routines, prove the repair, and write it back"),
+    _Option(
+        "fix-mode", _mode, "what to do with a proved repair: apply (default) or diff, which only prints it", "MODE"
+    ),
+    _Option("target", str, "ask this model (provider:name) in place of every suite's target", "MODEL"),
+    _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
+    _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
+    _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
+    _Option("no-cache", _flag, "ask the models anew, even what was asked before in this session"),
+    _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
+    _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
+    _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
+    _Option(
+        "report", _report, "write a report of the run (.json); may be given several times", "FILE", repeatable=True
+    ),
+    _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
+    _Option("allow-dirty", _flag, "overwrite a routine that has uncommitted changes in git"),
+    _Option("exit-non-zero-on-fix", _flag, "exit with 1 after a repair was applied, even if all passes now"),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register every option and its ini key."""
+    group = parser.getgroup("metaprompt", "prompt regression testing and repair")
+    for option in _TABLE:
+        if option.metavar is None:
+            group.addoption(f"--metaprompt-{option.name}", dest=option.key, action="store_true", help=option.help)
+        else:
+            action = "append" if option.repeatable else "store"
+            group.addoption(
+                f"--metaprompt-{option.name}",
+                dest=option.key,
+                action=action,
+                type=option.read,
+                metavar=option.metavar,
+                help=option.help,
+            )
+        parser.addini(option.key, help=option.help, type=_ini_type(option), default=None)
+
+
+def _ini_type(option: _Option) -> IniType:
+    """How pytest reads the ini key; before 8.4 it knew no numbers, and gave texts."""
+    if option.repeatable or option.metavar is None:
+        return "args" if option.repeatable else "bool"
+    numbers: dict[str, IniType] = {"N": "int", "X": "float"} if pytest.version_tuple >= (8, 4) else {}
+    return numbers.get(option.metavar, "string")
+
+
+def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Options:
+    """The options as given on the command line, else in the ini file.
+
+    Raises:
+        pytest.UsageError: An ini value cannot be read.
+    """
+    given = {option.name: _given(config, option) for option in _TABLE}
+    ini = {option.name: _from_ini(config, option) for option in _TABLE}
+    chosen = {name: ini[name] if given[name] is None else given[name] for name in given}
+    fix, note = _wants_fix(given, ini, in_ci=bool(environ.get("CI")))
+    folder = config.invocation_params.dir
+    reports = cast("list[str]", chosen["report"] or [])
+    return Options(
+        fix=fix,
+        mode=cast("Mode", chosen["fix-mode"] or "apply") if note is None else "diff",
+        fix_note=note,
+        target=cast("str | None", chosen["target"]),
+        meta=cast("str | None", chosen["meta"]),
+        concurrency=cast("int", chosen["concurrency"] or 16),
+        repeat=cast("int | None", chosen["repeat"]),
+        cache=not chosen["no-cache"],
+        max_calls=cast("int | None", chosen["max-calls"]),
+        max_tokens=cast("int | None", chosen["max-tokens"]),
+        min_accuracy=cast("float | None", chosen["min-accuracy"]),
+        reports=tuple(folder / report for report in reports),
+        seed=cast("int", chosen["seed"] or 0),
+        allow_dirty=bool(chosen["allow-dirty"]),
+        exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
+    )
+
+
+def _wants_fix(given: Mapping[str, object], ini: Mapping[str, object], *, in_ci: bool) -> tuple[bool, str | None]:
+    """Whether to repair, and why only to show it. In CI nothing is written unless the command line says so."""
+    if given["fix"]:
+        return True, None
+    wanted = bool(ini["fix"]) or given["fix-mode"] is not None
+    if wanted and in_ci and (given["fix-mode"] or ini["fix-mode"] or "apply") == "apply":
+        return True, "CI is set and --metaprompt-fix is not on the command line, so repairs are shown and not written"
+    return wanted, None
+
+
+def _given(config: pytest.Config, option: _Option) -> object:
+    """The command line's value; None where it says nothing."""
+    value: object = config.getoption(option.key)
+    return value or None if option.metavar is None or option.repeatable else value
+
+
+def _from_ini(config: pytest.Config, option: _Option) -> object:
+    value: object = config.getini(option.key)
+    texts = value if isinstance(value, list) else [value]
+    try:
+        read = [option.read(str(text)) for text in texts if text not in (None, "")]
+    except argparse.ArgumentTypeError as error:
+        raise pytest.UsageError(f"{config.inipath}: {option.key}: {error}") from None
+    return read if option.repeatable else (read[0] if read else None)

@@ -1,0 +1,147 @@
+"""Repairs every failing routine of a session, one after the other, and tells pytest what changed."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from pytest_metaprompt.plugin.models import RepairModels
+from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+from pytest_metaprompt.protocols import Proposer
+from pytest_metaprompt.repair.journal import FileJournal
+from pytest_metaprompt.repair.loop import RepairJob
+from pytest_metaprompt.repair.outcome import Spent, repair_routine
+from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
+from pytest_metaprompt.repair.proposers.reflect import Reflect
+from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
+from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
+
+JOURNAL = ".metaprompt"
+META_CALLS = 16
+
+Say = Callable[[str], None]
+
+
+def repair_all(session: PromptSession, say: Say) -> list[RepairOutcome]:
+    """What became of each routine, in the order of the suites."""
+    return [_repair(session, group, say) for group in routine_groups(session.suites.values())]
+
+
+def routine_groups(suites: Iterable[LoadedSuite]) -> list[list[LoadedSuite]]:
+    """The suites, together where they share a routine's file."""
+    groups: dict[object, list[LoadedSuite]] = {}
+    for loaded in suites:
+        path = loaded.suite.routine.path
+        groups.setdefault(path.resolve() if path is not None else loaded.name, []).append(loaded)
+    return list(groups.values())
+
+
+def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> RepairOutcome:
+    runs = tuple(session.runs()[loaded.suite.path] for loaded in group)
+    count = Count(sum(run.passed for run in runs), sum(len(run.results) for run in runs))
+    outcome = RepairOutcome(group[0].routine.name, "not_needed", "no case fails", count, count, runs=runs)
+    if not any(result.outcome == "failed" for run in runs for result in run.results):
+        return outcome
+    missing = sum(len(run.suite.cases) - len(run.results) for run in runs)
+    if missing:
+        total = sum(len(run.suite.cases) for run in runs)
+        reason = f"{missing} of {total} cases were not run, and a repair is proved on all of them; run the whole suites"
+        return replace(outcome, status="rejected", reason=reason)
+    return _search(session, group, runs, say)
+
+
+def _search(session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], say: Say) -> RepairOutcome:
+    budget = _budget(runs)
+    models = session.models.for_repair(budget)
+    started = time.perf_counter()
+    job = _job(session, group, runs, models, partial(_progress, say, group[0].routine.name, models, budget))
+    job = replace(job, max_seconds=budget.seconds)
+
+    def spent() -> Spent:
+        return Spent(models.target_calls, models.meta_calls, None, time.perf_counter() - started)
+
+    work = repair_routine(job, mode=session.options.mode, allow_dirty=session.options.allow_dirty, spent=spent)
+    return session.thread.submit(work).result()
+
+
+def _job(
+    session: PromptSession,
+    group: Sequence[LoadedSuite],
+    runs: tuple[Run, ...],
+    models: RepairModels,
+    progress: Callable[[str], None],
+) -> RepairJob:
+    settings = [loaded.suite.fix for loaded in group]
+    lengths = [fix.max_length for fix in settings if fix.max_length is not None]
+    kinds = [frozenset(fix.edit) if fix.edit is not None else frozenset({"system", "examples"}) for fix in settings]
+    routine = group[0].routine
+    return RepairJob(
+        routine=routine,
+        runs=runs,
+        subjects=_subjects(group),
+        asker=models.asker(),
+        proposers=_proposers(group, models),
+        editable=frozenset.intersection(*kinds),
+        tools=frozenset(_tool_names(group)),
+        seed=session.options.seed,
+        limit=session.options.concurrency,
+        journal=FileJournal(session.root / JOURNAL, routine.name),
+        progress=progress,
+        holdout=max(fix.holdout for fix in settings),
+        max_length=min(lengths) if lengths else None,
+    )
+
+
+def _subjects(group: Sequence[LoadedSuite]) -> tuple[Subject, ...]:
+    """Every case, by its id, or by its node id where two suites have the same one."""
+    ids = Counter(case.id for loaded in group for case in loaded.suite.cases)
+    return tuple(
+        Subject(case.id if ids[case.id] == 1 else f"{loaded.name}::{case.id}", loaded.suite, case)
+        for loaded in group
+        for case in loaded.suite.cases
+    )
+
+
+def _proposers(group: Sequence[LoadedSuite], models: RepairModels) -> dict[str, Proposer]:
+    """The ones that need no model, and the meta model where a suite names one."""
+    proposers: dict[str, Proposer] = {"demonstrations": Demonstrations()}
+    metas = [loaded.suite.meta for loaded in group if loaded.suite.meta is not None]
+    if metas:
+        proposers["reflect"] = Reflect(models.meta(metas[0]), metas[0])
+    return proposers
+
+
+def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
+    """What the suites allow, the least of each; and at most 5 calls a case and 20 a failing case."""
+    budgets = [run.suite.fix.budget for run in runs]
+    results = [result for run in runs for result in run.results]
+    failing = sum(result.outcome == "failed" for result in results)
+    calls = [budget.calls for budget in budgets if budget.calls is not None]
+    tokens = [budget.tokens for budget in budgets if budget.tokens is not None]
+    seconds = [budget.seconds for budget in budgets if budget.seconds is not None]
+    return BudgetSettings(
+        calls=min(calls) if calls else 5 * len(results) + 20 * failing,
+        tokens=min(tokens) if tokens else None,
+        seconds=min(seconds) if seconds else None,
+    )
+
+
+def _tool_names(group: Sequence[LoadedSuite]) -> Iterator[str]:
+    for loaded in group:
+        for tool in _tools(loaded.suite.target):
+            function = tool.get("function") if isinstance(tool, dict) else None
+            name = function.get("name") if isinstance(function, dict) else None
+            if isinstance(name, str):
+                yield name
+
+
+def _tools(target: ModelSpec | None) -> list[Json]:
+    tools = target.params.get("tools") if target is not None else None
+    return list(tools) if isinstance(tools, list | tuple) else []
+
+
+def _progress(say: Say, name: str, models: RepairModels, budget: BudgetSettings, text: str) -> None:
+    say(f"{name}: {text} [{models.target_calls + models.meta_calls}/{budget.calls} calls]")

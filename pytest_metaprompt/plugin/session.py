@@ -1,0 +1,173 @@
+"""What one pytest session knows of its prompt suites: what was loaded, what runs, what came out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_metaprompt.errors import MetapromptError, SuiteFileError
+from pytest_metaprompt.plugin.loop_thread import LoopThread
+from pytest_metaprompt.plugin.models import Models
+from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
+from pytest_metaprompt.routines import Routine
+from pytest_metaprompt.suites import GateSettings, Suite
+
+if TYPE_CHECKING:
+    from pytest_metaprompt.plugin.collection import CaseItem
+
+
+@dataclass(frozen=True, slots=True)
+class CaseKey:
+    """A case among all suites."""
+
+    suite: str
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSuite:
+    """A suite with its routine, and the name it goes by."""
+
+    name: str
+    suite: Suite
+    routine: Routine
+
+
+class PromptSession:
+    """The state of a session. `final` holds the runs that applied repairs replaced, `notes` lines for the summary."""
+
+    def __init__(self, config: pytest.Config, options: Options) -> None:
+        self.options = options
+        self.root = config.rootpath
+        self.problems: list[MetapromptError] = []
+        self.suites: dict[Path, LoadedSuite] = {}
+        self.models = Models(options, root=self.root)
+        self.repairs: list[RepairOutcome] = []
+        self.notes: list[str] = []
+        self.final: dict[Path, Run] = {}
+        self.seconds = 0.0
+        self.in_worker = hasattr(config, "workerinput")
+        self.max_failures: int | None = config.getoption("maxfail") or None
+        self._thread: LoopThread | None = None
+        self._selected: list[CaseItem] = []
+        self._futures: dict[CaseKey, Future[CaseResult]] = {}
+
+    def load(self, path: Path) -> LoadedSuite | None:
+        """The suite in a file; None if it cannot be used, and then its problems are kept."""
+        if path in self.suites:
+            return self.suites[path]
+        from pytest_metaprompt.plugin.loading import load_suite
+
+        try:
+            self.suites[path] = load_suite(path, root=self.root, options=self.options)
+        except SuiteFileError as error:
+            self.problems.extend(error.problems)
+        except MetapromptError as error:
+            self.problems.append(error)
+        return self.suites.get(path)
+
+    def select(self, items: Sequence[CaseItem]) -> None:
+        """Take note of the cases that are to be run, in their order."""
+        self._selected = list(items)
+
+    def result_of(self, item: CaseItem) -> CaseResult:
+        """The case's result, waiting for it. The first call sets all selected cases going."""
+        if item.key not in self._futures:
+            self._begin([item] if self.in_worker else self._selected)
+        return self._futures[item.key].result()
+
+    def runs(self) -> dict[Path, Run]:
+        """What is known of each suite so far."""
+        done = {
+            key: future.result()
+            for key, future in self._futures.items()
+            if future.done() and not future.cancelled() and future.exception() is None
+        }
+        runs = {}
+        for path, loaded in self.suites.items():
+            results = [done.get(CaseKey(str(path), case.id)) for case in loaded.suite.cases]
+            runs[path] = Run(loaded.suite, tuple(result for result in results if result is not None))
+        return runs
+
+    def unselected(self, loaded: LoadedSuite) -> int:
+        """How many of a suite's cases are not to be run in this session."""
+        selected = {item.key for item in self._selected}
+        return sum(CaseKey(str(loaded.suite.path), case.id) not in selected for case in loaded.suite.cases)
+
+    def final_runs(self) -> dict[Path, Run]:
+        """The runs under the routines as they are on disk now."""
+        return {**self.runs(), **self.final}
+
+    def judge(self, loaded: LoadedSuite, *, runs: Mapping[Path, Run]) -> GateResult | str:
+        """The gate's result on these runs, or why it cannot be judged."""
+        from pytest_metaprompt.stats import judge_gate
+
+        missing = self.unselected(loaded)
+        if missing:
+            return f"gate not judged: {missing} of {len(loaded.suite.cases)} cases were not selected"
+        if self.in_worker:
+            return GateResult(loaded.suite, False, ("a gate cannot be judged under xdist: run it with -n 0",))
+        run = runs[loaded.suite.path]
+        if not run.complete:
+            return f"gate not judged: {len(run.results)} of {len(loaded.suite.cases)} cases were run"
+        return judge_gate(loaded.suite.gate or GateSettings(), run)
+
+    def wait_for(self, loaded: LoadedSuite) -> None:
+        """Wait until every selected case of a suite has its result."""
+        for item in self._selected:
+            if item.loaded is loaded and not self.in_worker:
+                self.result_of(item)
+
+    @property
+    def thread(self) -> LoopThread:
+        """The thread that all calls run in, begun when it is first needed."""
+        if self._thread is None:
+            self._thread = LoopThread()
+        return self._thread
+
+    def close(self) -> None:
+        """Stop what is under way and let go of the models."""
+        if self._thread is None:
+            return
+        for future in self._futures.values():
+            future.cancel()
+        self._thread.close(self.models.close())
+        self._thread = None
+
+    def _begin(self, items: Sequence[CaseItem]) -> None:
+        from pytest_metaprompt.runner import Job, run_jobs
+
+        futures: list[Future[CaseResult]] = [Future() for _ in items]
+        self._futures.update({item.key: future for item, future in zip(items, futures, strict=True)})
+        jobs = [Job(item.loaded.suite, item.case, item.loaded.routine) for item in items]
+        started = time.perf_counter()
+
+        def report(index: int, result: CaseResult) -> None:
+            self.seconds = time.perf_counter() - started
+            with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
+                futures[index].set_result(result)
+
+        work = run_jobs(
+            self.models.asker(),
+            jobs,
+            limit=self.options.concurrency,
+            report=report,
+            max_failures=self.max_failures,
+        )
+        self.thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
+
+
+def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:
+    """Nobody waits for ever: what ended the run ends every case that has no result."""
+    trouble = RuntimeError("the run was stopped") if done.cancelled() else done.exception()
+    for future in futures:
+        if not future.done():
+            future.set_exception(trouble or RuntimeError("the run was stopped after enough failures"))

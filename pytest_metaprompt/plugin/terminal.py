@@ -1,0 +1,188 @@
+"""What people read: the page of a failing case, the table of suites, the evidence of a repair."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._io import TerminalWriter
+
+from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome, Run
+from pytest_metaprompt.suites import Message, Suite
+
+_LONGEST = 4000
+_LISTED = 10
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class CasePage(TerminalRepr):
+    """A case that failed: its place, the messages, the reply, and for each assertion what differs."""
+
+    def __init__(self, suite: Suite, result: CaseResult) -> None:
+        self.suite = suite
+        self.result = result
+        self.reprcrash = ReprFileLocation(str(suite.path), result.case.where.line or 1, headline(result))
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the page."""
+        case = self.result.case
+        _field(tw, "case", f"{case.id}  ({case.where})")
+        attempt = _telling_attempt(self.result)
+        if len(self.result.attempts) > 1:
+            passed = sum(one.passed for one in self.result.attempts)
+            _field(
+                tw, "attempts", f"{passed} of {len(self.result.attempts)} passed; shown is number {attempt.sample + 1}"
+            )
+        _field(tw, "target", str(self.suite.target))
+        tw.line()
+        for message in attempt.messages:
+            _message(tw, message)
+        _reply(tw, attempt)
+        tw.line()
+        for verdict in attempt.verdicts:
+            mark = "ok  " if verdict.passed else "FAIL"
+            tw.line(f"{mark} {verdict.type}: {_short(verdict.reason)}", red=not verdict.passed, green=verdict.passed)
+        if attempt.error is not None:
+            tw.line(f"ERROR {attempt.error}", red=True)
+
+
+class GatePage(TerminalRepr):
+    """A gate that was not reached."""
+
+    def __init__(self, suite: Suite, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        self.reprcrash = ReprFileLocation(str(suite.path), 1, "; ".join(reasons))
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the reasons."""
+        for reason in self.reasons:
+            tw.line(reason, red=True)
+
+
+def headline(result: CaseResult) -> str:
+    """Why a case did not pass, in one line."""
+    attempt = _telling_attempt(result)
+    if attempt.error is not None:
+        return " ".join(attempt.error.split())
+    return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
+
+
+def write_failing(terminal: pytest.TerminalReporter, name: str, results: Sequence[CaseResult]) -> None:
+    """The failing cases of a suite that a gate judges, a line each."""
+    shown = results if terminal.verbosity > 0 else results[:_LISTED]
+    for result in shown:
+        terminal.write_line(_fit(f"  {result.outcome:6} {result.case.id}: {headline(result)}", terminal))
+    if len(shown) < len(results):
+        terminal.write_line(f"  and {len(results) - len(shown)} more in {name} (-v shows all)")
+
+
+def write_table(terminal: pytest.TerminalReporter, rows: Iterable[Sequence[str]]) -> None:
+    """Rows of text in aligned columns; the first row is the heading."""
+    table = [list(row) for row in rows]
+    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
+    for row in table:
+        terminal.write_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def suite_row(name: str, run: Run, gate: str) -> tuple[str, ...]:
+    """A suite's line in the table."""
+    from pytest_metaprompt.stats import run_accuracy
+
+    share = run_accuracy(run)
+    errors = sum(result.outcome == "error" for result in run.results)
+    return (
+        name,
+        str(run.suite.target),
+        f"{share.passed}/{share.total}",
+        f"{share.value:.2f} ({share.low:.2f}-{share.high:.2f})",
+        str(errors),
+        gate,
+    )
+
+
+HEADING = ("suite", "target", "passed", "accuracy (95 %)", "errors", "gate")
+
+
+def write_repair(terminal: pytest.TerminalReporter, repair: RepairOutcome) -> None:
+    """The evidence of a repair, or why there is none."""
+    good = repair.status in ("applied", "proposed")
+    terminal.write_line(f"{repair.routine}: {repair.status}", bold=True, green=good, red=not good)
+    for line in _evidence(repair):
+        terminal.write_line(f"  {line}")
+    for line in repair.diff.splitlines():
+        added, removed = line.startswith("+"), line.startswith("-")
+        terminal.write_line(f"  {line}", green=added, red=removed)
+
+
+def _evidence(repair: RepairOutcome) -> Iterator[str]:
+    from pytest_metaprompt.stats import mcnemar_p
+
+    if repair.reason:
+        yield f"reason    {repair.reason}"
+    if repair.status in ("applied", "proposed"):
+        yield f"before    {repair.before} passed"
+        p = mcnemar_p(len(repair.fixed), len(repair.broken))
+        yield f"after     {repair.after} passed (McNemar's exact test: p = {p:.2g})"
+        yield f"fixed     {_names(repair.fixed)}"
+    yield f"broken    {_names(repair.broken)}"
+    yield f"flaky     {_names(repair.flaky)}"
+    held = repair.holdout
+    if held is None:
+        yield "hold-out  none: in-sample evidence only (fewer than 20 cases, or holdout: 0)"
+    else:
+        yield f"hold-out  {held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
+    yield f"calls     {repair.target_calls} target, {repair.meta_calls} meta, in {repair.seconds:.1f} s"
+    if repair.status == "applied":
+        yield f"written   {repair.routine}"
+    elif repair.status == "proposed":
+        yield "written   nothing: pass --metaprompt-fix to write it"
+
+
+def _names(keys: Sequence[str]) -> str:
+    if not keys:
+        return "none"
+    shown = ", ".join(keys[:_LISTED])
+    return f"{len(keys)}: {shown}" + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
+
+
+def _telling_attempt(result: CaseResult) -> Attempt:
+    """The attempt that shows best why the case did not pass."""
+    if result.outcome == "error":
+        return next(attempt for attempt in result.attempts if attempt.error is not None)
+    failed = [attempt for attempt in result.attempts if not attempt.passed and attempt.error is None]
+    return (failed or list(result.attempts))[0]
+
+
+def _message(tw: TerminalWriter, message: Message) -> None:
+    _field(tw, message.role, _short(message.content))
+
+
+def _reply(tw: TerminalWriter, attempt: Attempt) -> None:
+    if attempt.reply is None:
+        return
+    _field(tw, "reply", _short(attempt.reply.text) or "(no text)", bold=True)
+    for call in attempt.reply.tool_calls:
+        _field(tw, "tool call", _short(f"{call.name}({call.raw_arguments})"), bold=True)
+
+
+def _field(tw: TerminalWriter, name: str, text: str, *, bold: bool = False) -> None:
+    first, *rest = text.split("\n")
+    tw.line(f"{name:<10} {first}", bold=bold)
+    for line in rest:
+        tw.line(f"{'':<10} {line}", bold=bold)
+
+
+def _short(text: str) -> str:
+    """The text, cut in its middle if it is very long, with control characters made visible."""
+    text = _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+    if len(text) <= _LONGEST:
+        return text
+    half = _LONGEST // 2
+    return f"{text[:half]} [... {len(text) - 2 * half} characters left out ...] {text[-half:]}"
+
+
+def _fit(line: str, terminal: pytest.TerminalReporter) -> str:
+    width = max(40, terminal._tw.fullwidth)
+    return line if terminal.verbosity > 0 or len(line) < width else f"{line[: width - 4]}..."

@@ -1,0 +1,1 @@
+"""The repair of a routine: propose, validate, measure, prove, write back."""

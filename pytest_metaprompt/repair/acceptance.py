@@ -1,0 +1,203 @@
+"""The stages that a proposal must survive: screen, race, confirm, guard, hold-out.
+
+Everything here works on the texts of routines and the keys of cases, and measures through a `Bench`, so that the same
+code can be tried on models of flesh and on simulated ones. No stage knows who made a proposal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_metaprompt.repair.bench import Bench
+from pytest_metaprompt.runner import each
+from pytest_metaprompt.stats import binomial_tail
+
+EXAMINED = 4
+"""A passing case that fails once is examined with up to this many pairs of trials, one of each routine."""
+
+LOST = 3
+"""So many pairs must be lost before a case is called broken: 5 % for a coin flip that nothing changed."""
+
+ALPHA = 0.05
+"""The chance of an accident that a decision may rest on."""
+
+_CHUNK = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Strictness:
+    """`passes` in a row make a case fixed; `repeats` fresh trials of both routines confirm it."""
+
+    passes: int
+    repeats: int
+
+
+EXACT = Strictness(passes=1, repeats=0)
+
+
+def strictness(*, exact: bool, flaky: int, proposals: int) -> Strictness:
+    """How many trials a claim needs: one where replies repeat, else enough that no flaky case is likely to look fixed.
+
+    A coin-flip case passes k times by accident with chance 2^-k; after the fresh trials of both routines 4^-k is a
+    fair bound, so k = ceil(log4(flaky * proposals / ALPHA)), at least 3.
+    """
+    if exact:
+        return EXACT
+    chances = max(flaky * proposals / ALPHA, 1.0)
+    return Strictness(passes=max(3, math.ceil(math.log(chances, 4))), repeats=2)
+
+
+async def screen(bench: Bench, current: str, failing: Sequence[str], *, passes: int) -> tuple[list[str], list[str]]:
+    """The failing cases apart: those that fail every one of `passes` trials, and the flaky ones that passed once."""
+
+    async def is_flaky(key: str) -> bool:
+        while not any(bench.trials(current, key)) and len(bench.trials(current, key)) < passes:
+            await bench.fresh(current, key)
+        return any(bench.trials(current, key))
+
+    flaky = await each(failing, is_flaky, limit=bench.limit)
+    stable = [key for key, moves in zip(failing, flaky, strict=True) if not moves]
+    return stable, [key for key, moves in zip(failing, flaky, strict=True) if moves]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A text in the race. Cases in `own` are shown in it with their answers, so passing them proves nothing."""
+
+    text: str
+    own: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far an entrant came: what it seems to fix, and whether it stayed in the race to the end."""
+
+    entrant: Entrant
+    fixed: tuple[str, ...]
+    finished: bool
+
+
+async def race(bench: Bench, entrants: Sequence[Entrant], failing: Sequence[str]) -> list[Standing]:
+    """One trial of each entrant on each failing case, dropping whoever can no longer win. Best first, then shortest.
+
+    The order of `failing` should alternate between the causes of failure.
+    """
+    fixed: dict[Entrant, list[str]] = {entrant: [] for entrant in entrants}
+    alive = list(fixed)
+    for start in range(0, len(failing), _CHUNK):
+        heat = [(e, key) for key in failing[start : start + _CHUNK] for e in alive if key not in e.own]
+        passed = await each(heat, lambda lap: bench.first(lap[0].text, lap[1]), limit=bench.limit)
+        for (entrant, key), win in zip(heat, passed, strict=True):
+            if win:
+                fixed[entrant].append(key)
+        left = max(0, len(failing) - start - _CHUNK)
+        best = max((len(fixed[entrant]) for entrant in alive), default=0)
+        alive = [entrant for entrant in alive if len(fixed[entrant]) + left >= max(best, 1)]
+    standings = [Standing(entrant, tuple(keys), entrant in alive) for entrant, keys in fixed.items()]
+    return sorted(standings, key=lambda one: (not one.finished, -len(one.fixed), len(one.entrant.text)))
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """What of the claims held up."""
+
+    fixed: tuple[str, ...]
+    flaky: tuple[str, ...]
+
+
+async def confirm(bench: Bench, current: str, candidate: str, claims: Sequence[str], strict: Strictness) -> Confirmed:
+    """Ask again about every claimed fix: the candidate must pass each time, and the current routine must still fail."""
+
+    async def holds(key: str) -> bool:
+        for _ in range(strict.passes - 1 + strict.repeats):
+            if not await bench.fresh(candidate, key):
+                return False
+        for _ in range(strict.repeats):
+            if await bench.fresh(current, key):
+                return False
+        return True
+
+    if bench.exact:
+        return Confirmed(tuple(claims), ())
+    held = await each(claims, holds, limit=bench.limit)
+    fixed = tuple(key for key, true in zip(claims, held, strict=True) if true)
+    return Confirmed(fixed, tuple(key for key in claims if any(bench.trials(current, key))))
+
+
+async def guard(
+    bench: Bench, current: str, candidate: str, passing: Sequence[str], *, allowed: int = 0
+) -> tuple[str, ...]:
+    """The cases that the candidate breaks; stops as soon as they are more than `allowed`."""
+    broken: list[str] = []
+
+    async def examine(key: str) -> bool:
+        if await is_broken(bench, current, candidate, key):
+            broken.append(key)
+        return len(broken) > allowed
+
+    await each(passing, examine, limit=bench.limit, until=bool)
+    return tuple(sorted(broken, key=list(passing).index))
+
+
+async def is_broken(bench: Bench, current: str, candidate: str, key: str) -> bool:
+    """Whether a case that passes under the current routine is lost: by one trial where replies repeat, else by most of
+    `EXAMINED` pairs of fresh trials.
+
+    The trials that led here are not counted: the case was chosen by them, so they lean to one side.
+    """
+    if await bench.first(candidate, key):
+        return False
+    if bench.exact:
+        return True
+    lost = 0
+    for pair in range(1, EXAMINED + 1):
+        # A pair is lost when the new routine fails where the old one passes.
+        lost += not await bench.fresh(candidate, key) and await bench.fresh(current, key)
+        if lost + EXAMINED - pair < LOST:
+            return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutResult:
+    """What the candidate does to the held-out cases."""
+
+    fixed: tuple[str, ...]
+    broken: tuple[str, ...]
+    failing: int
+    total: int
+
+
+async def hold_out(
+    bench: Bench, current: str, candidate: str, keys: Sequence[str], strict: Strictness
+) -> HoldoutResult:
+    """Measure both routines on cases that nothing was learned from."""
+    passing = [key for key in keys if bench.state(current, key) == "passing"]
+    failing = [key for key in keys if bench.state(current, key) == "failing"]
+    broken = await guard(bench, current, candidate, passing, allowed=len(passing))
+    tried = await each(failing, lambda key: bench.first(candidate, key), limit=bench.limit)
+    claims = [key for key, passed in zip(failing, tried, strict=True) if passed]
+    confirmed = await confirm(bench, current, candidate, claims, strict)
+    return HoldoutResult(confirmed.fixed, broken, len(failing), len(keys))
+
+
+def veto(result: HoldoutResult, *, fixed: int, failing: int) -> str | None:
+    """Why the held-out cases forbid the candidate, which fixed so many of the failing training cases; None if they
+    allow it.
+
+    Nothing that passed may be lost. And the fixes must carry over: that so few held-out cases are fixed must be
+    likely, at a chance of at least `ALPHA`, for a candidate that fixes as large a share as it does in training.
+    """
+    if result.broken:
+        return f"breaks held-out {', '.join(map(repr, result.broken))}"
+    if not result.failing or not failing:
+        return None
+    share = fixed / failing if not result.fixed else (fixed + 1) / (failing + 2)
+    if binomial_tail(len(result.fixed), result.failing, share) < ALPHA:
+        return (
+            f"does not generalise: fixes {fixed}/{failing} of the training failures, "
+            f"but {len(result.fixed)}/{result.failing} of the held-out ones"
+        )
+    return None

@@ -1,0 +1,44 @@
+"""The journal of repairs: one JSON line per decision, enough to explain a repair and to take it back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_metaprompt.errors import FileAccessError
+from pytest_metaprompt.suites import Json
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class FileJournal:
+    """Appends to `journal.jsonl` in a folder that git is told to ignore."""
+
+    folder: Path
+    routine: str
+    clock: Callable[[], datetime] = _now
+
+    def note(self, event: str, **details: Json) -> None:
+        """Add one line.
+
+        Raises:
+            FileAccessError: The folder cannot be written to.
+        """
+        entry: dict[str, Json] = {"at": self.clock().isoformat(), "routine": self.routine, "event": event, **details}
+        try:
+            self._make_folder()
+            with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as file:
+                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise FileAccessError(f"cannot write the journal in {self.folder}: {error.strerror or error}") from None
+
+    def _make_folder(self) -> None:
+        if not self.folder.exists():
+            self.folder.mkdir(parents=True)
+            (self.folder / ".gitignore").write_text("# Made by pytest-metaprompt.\n*\n", encoding="utf-8")

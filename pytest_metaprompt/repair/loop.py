@@ -1,0 +1,384 @@
+"""The repair of one routine: rounds of proposals, each measured and proved, until nothing fails or nothing helps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from pytest_metaprompt.errors import BudgetExhaustedError, EnvelopeError, MetapromptError, ModelCallError, SetupError
+from pytest_metaprompt.protocols import Proposer
+from pytest_metaprompt.repair.acceptance import (
+    Entrant,
+    Standing,
+    confirm,
+    guard,
+    hold_out,
+    race,
+    screen,
+    strictness,
+    veto,
+)
+from pytest_metaprompt.repair.bench import Bench, IndecisiveError
+from pytest_metaprompt.repair.clusters import round_robin
+from pytest_metaprompt.repair.proposers.reflect import DeclinedError
+from pytest_metaprompt.repair.split import Sides, split
+from pytest_metaprompt.repair.validation import RefusedError, Terms, validate
+from pytest_metaprompt.results import (
+    Attempt,
+    CaseResult,
+    Observation,
+    Proposal,
+    ProposalRecord,
+    RepairState,
+    Run,
+    Subject,
+)
+from pytest_metaprompt.routines import Routine, render
+from pytest_metaprompt.runner import Asker, outcome_of
+from pytest_metaprompt.suites import Json
+
+MAX_ROUNDS = 8
+PATIENCE = 4
+FINALISTS = 2
+PROBED = 5
+
+
+class Journal(Protocol):
+    """Keeps what was decided and why."""
+
+    def note(self, event: str, **details: Json) -> None:
+        """Add one entry."""
+
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RepairJob:
+    """All that a repair works on and with."""
+
+    routine: Routine
+    runs: tuple[Run, ...]
+    subjects: tuple[Subject, ...]
+    asker: Asker
+    proposers: Mapping[str, Proposer]
+    editable: frozenset[str]
+    tools: frozenset[str]
+    seed: int
+    limit: int
+    journal: Journal
+    progress: Progress
+    holdout: float = 0.25
+    max_length: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a repair found; it grows while the repair goes on, and is complete when `reason` is set."""
+
+    current: Routine
+    sides: Sides = field(default_factory=lambda: Sides((), ()))
+    exact: bool = False
+    reason: str = ""
+    trouble: str | None = None
+    out_of_budget: bool = False
+    flaky: set[str] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
+    records: list[ProposalRecord] = field(default_factory=list)
+    helped: list[str] = field(default_factory=list)
+
+
+class Repair:
+    """One repair under way. `run` never writes anything: it only finds the best proved text."""
+
+    def __init__(self, job: RepairJob) -> None:
+        self._job = job
+        self._subjects = {subject.key: subject for subject in job.subjects}
+        self._attempts: dict[tuple[str, str], list[Attempt]] = {}
+        self._routines = {job.routine.text: job.routine}
+        self._bench = Bench(self._draw, limit=job.limit)
+        self._seen: set[str] = {job.routine.text}
+        self._before = _results(job)
+        self._proposers = dict(job.proposers)
+        self._round = 0
+        self.found = Findings(job.routine)
+
+    async def run(self) -> Findings:
+        """Search until nothing fails, nothing helps, or the budget is used up."""
+        try:
+            async with asyncio.timeout(self._job.max_seconds):
+                await self._prepare()
+                await self._search()
+        except BudgetExhaustedError as error:
+            self.found.out_of_budget, self.found.reason = True, error.message
+        except TimeoutError:
+            self.found.out_of_budget = True
+            self.found.reason = f"the budget of {self._job.max_seconds:g} seconds is used up"
+        except IndecisiveError as error:
+            self.found.trouble = self.found.reason = f"indecisive: {error}"
+        self._job.journal.note("end", reason=self.found.reason, flaky=sorted(self.found.flaky))
+        return self.found
+
+    async def measure(self, routine: Routine) -> tuple[Run, ...]:
+        """Every case under a routine, with as many attempts as its suite asks for; what is known is not asked again."""
+        runs = []
+        for run in self._job.runs:
+            subjects = [subject for subject in self._job.subjects if subject.suite is run.suite]
+            runs.append(Run(run.suite, tuple([await self._complete(routine, subject) for subject in subjects])))
+        return tuple(runs)
+
+    async def _complete(self, routine: Routine, subject: Subject) -> CaseResult:
+        known = self._attempts.setdefault((routine.text, subject.key), [])
+        attempts = list(known)
+        while len(attempts) < subject.suite.repeat:
+            sample = len(attempts)
+            attempts.append(await self._job.asker.attempt(subject.suite, subject.case, routine, sample))
+        attempts = attempts[: subject.suite.repeat]
+        return CaseResult(subject.case, tuple(attempts), outcome_of(subject.suite, attempts))
+
+    async def _prepare(self) -> None:
+        """Split, probe and screen."""
+        before = {key: result.outcome == "passed" for key, result in self._before.items() if result.outcome != "error"}
+        forced = {s.key: s.case.split for s in self._job.subjects if s.case.split is not None and s.key in before}
+        self.found.sides = split(before, forced=forced, share=self._job.holdout, seed=self._job.seed)
+        for key in before:
+            attempts = [attempt for attempt in self._before[key].attempts if attempt.error is None]
+            self._attempts[self._job.routine.text, key] = attempts
+            self._bench.remember(self._job.routine.text, key, [attempt.passed for attempt in attempts])
+            if not before[key] and any(attempt.passed for attempt in attempts):
+                self.found.flaky.add(key)
+        self.found.exact = self._bench.exact = await self._replies_repeat(list(before))
+        self._job.journal.note(
+            "split",
+            train=list(self.found.sides.train),
+            holdout=list(self.found.sides.holdout),
+            mode="deterministic" if self.found.exact else "noisy",
+        )
+
+    async def _replies_repeat(self, keys: Sequence[str]) -> bool:
+        """Whether up to 5 cases, failing and passing, give the same output when asked again."""
+        self._job.progress(f"probing whether replies repeat ({min(PROBED, len(keys))} cases)")
+        step = max(1, len(keys) // PROBED)
+        text = self._job.routine.text
+        for key in keys[::step][:PROBED]:
+            await self._bench.fresh(text, key)
+            if len({_output(attempt) for attempt in self._attempts[text, key]}) > 1:
+                return False
+        return True
+
+    async def _search(self) -> None:
+        idle = 0
+        for self._round in range(1, MAX_ROUNDS + 1):
+            failing = await self._stable_failures()
+            if not failing:
+                self.found.reason = self.found.reason or "no stable failure is left"
+                return
+            if not self._proposers or idle >= PATIENCE:
+                break
+            idle = 0 if await self._run_round(failing) else idle + 1
+        self.found.reason = self.found.reason or f"{len(failing)} cases still fail, and nothing more was found to help"
+
+    async def _stable_failures(self) -> list[str]:
+        text = self.found.current.text
+        keys = [*self.found.sides.train, *self.found.sides.holdout]
+        failing = [key for key in keys if key not in self.found.flaky and self._bench.state(text, key) == "failing"]
+        passes = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=2).passes
+        if not self.found.exact:
+            self._job.progress(
+                f"round {self._round}: asking {len(failing)} failing cases again, to tell flaky from failing"
+            )
+        stable, flaky = await screen(self._bench, text, failing, passes=passes)
+        self.found.flaky.update(flaky)
+        return [key for key in stable if key in self.found.sides.train]
+
+    async def _run_round(self, failing: Sequence[str]) -> bool:
+        """One round; whether the current routine became better."""
+        proposals = await self._validated(await self._propose(failing))
+        if not proposals:
+            return False
+        order = [one.subject.key for one in round_robin(self._observations(failing))]
+        self._job.progress(f"round {self._round}: racing {len(proposals)} proposals on {len(order)} failing cases")
+        entrants = {Entrant(one.text, one.examples_from): one for one in proposals}
+        standings = await race(self._bench, list(entrants), order)
+        finalists = [standing for standing in standings if standing.finished and standing.fixed][:FINALISTS]
+        kept: Standing | None = None
+        for standing in standings:
+            proposal = entrants[standing.entrant]
+            if kept is None and standing in finalists:
+                reason = await self._prove(proposal, standing, failing)
+                kept = standing if reason is None else None
+            else:
+                reason = _also_ran(standing, len(order), better=kept is not None)
+            self._record(proposal, reason, fixed=standing.fixed)
+        return kept is not None
+
+    async def _propose(self, failing: Sequence[str]) -> list[Proposal]:
+        state = self._state(failing)
+        proposals: list[Proposal] = []
+        for name, proposer in list(self._proposers.items()):
+            self._job.progress(f"round {self._round}: {name} looks at {len(failing)} failing cases")
+            try:
+                proposals.extend(await proposer.propose(state))
+            except BudgetExhaustedError:
+                raise
+            except (DeclinedError, EnvelopeError, ModelCallError, SetupError) as error:
+                self._give_up(name, error)
+        return proposals
+
+    def _give_up(self, name: str, error: MetapromptError) -> None:
+        """A proposer that cannot answer is not asked again; why is shown and kept."""
+        who = "meta model" if name == "reflect" else name
+        verb = "answers" if isinstance(error, DeclinedError) else "gave no usable answer:"
+        self.found.trouble = f"the {who} {verb} {error}"
+        self._job.journal.note("gave_up", proposer=name, reason=str(error))
+        self._job.progress(self.found.trouble)
+        del self._proposers[name]
+
+    async def _validated(self, proposals: Sequence[Proposal]) -> list[Proposal]:
+        terms = Terms(
+            old=self.found.current,
+            editable=self._job.editable,
+            subjects=self._job.subjects,
+            seen=frozenset(self._seen),
+            tools=self._job.tools,
+            max_length=self._job.max_length,
+        )
+        valid = []
+        for proposal in proposals:
+            try:
+                self._routines[proposal.text] = replace(validate(proposal, terms), source=self._job.routine.source)
+            except RefusedError as error:
+                self._record(proposal, f"refused before any call: {error}", fixed=())
+                continue
+            if proposal.text not in self._seen:
+                valid.append(proposal)
+            self._seen.add(proposal.text)
+        return valid
+
+    async def _prove(self, proposal: Proposal, standing: Standing, failing: Sequence[str]) -> str | None:
+        """Why the finalist is not kept; None when it is, and then it is the current routine."""
+        try:
+            reason = await self._objection(proposal, standing, failing)
+        except IndecisiveError as error:
+            return f"indecisive: {error}"
+        if reason is None:
+            self.found.current = self._routines[proposal.text]
+            self.found.helped.append(proposal.hypothesis)
+        return reason
+
+    async def _objection(self, proposal: Proposal, standing: Standing, failing: Sequence[str]) -> str | None:
+        bench, old, new = self._bench, self.found.current.text, proposal.text
+        strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=len(self._proposers) * 2)
+        if not self.found.exact:
+            self._job.progress(f"round {self._round}: confirming {len(standing.fixed)} fixes")
+        confirmed = await confirm(bench, old, new, standing.fixed, strict)
+        self.found.flaky.update(confirmed.flaky)
+        if not confirmed.fixed:
+            return "its fixes did not hold when asked again"
+        passing = self._by_risk(old)
+        self._job.progress(f"round {self._round}: guarding {len(passing)} passing cases")
+        broken = await guard(bench, old, new, passing)
+        if broken:
+            self.found.lost.extend(key for key in broken if key not in self.found.lost)
+            return f"breaks {', '.join(map(repr, broken))}"
+        if self.found.sides.holdout:
+            self._job.progress(f"round {self._round}: hold-out of {len(self.found.sides.holdout)} cases")
+        held = await hold_out(bench, old, new, self._steady(self.found.sides.holdout), strict)
+        self.found.lost.extend(key for key in held.broken if key not in self.found.lost)
+        shown = len(proposal.examples_from & set(failing))
+        objection = veto(held, fixed=len(confirmed.fixed), failing=len(failing) - shown)
+        if objection is None:
+            for key in proposal.examples_from:
+                await bench.first(new, key)
+        return f"hold-out: {objection}" if objection else None
+
+    def _by_risk(self, text: str) -> list[str]:
+        """The passing training cases: once broken first, then protected ones, then the short ones."""
+        passing = [key for key in self._steady(self.found.sides.train) if self._bench.state(text, key) == "passing"]
+        return sorted(passing, key=self._risk)
+
+    def _risk(self, key: str) -> tuple[bool, bool, int]:
+        case = self._subjects[key].case
+        size = len(case.input or "") + sum(len(str(value)) for value in case.vars.values())
+        return (key not in self.found.lost, not case.protected, size)
+
+    def _steady(self, keys: Sequence[str]) -> list[str]:
+        return [key for key in keys if key not in self.found.flaky]
+
+    def _state(self, failing: Sequence[str]) -> RepairState:
+        text = self.found.current.text
+        passing = [key for key in self._steady(self.found.sides.train) if self._bench.state(text, key) == "passing"]
+        return RepairState(
+            routine=self.found.current.name,
+            text=text,
+            form=self.found.current.form,
+            editable=self._job.editable,
+            failing=tuple(self._observations(failing)),
+            passing=tuple(self._observations(passing)),
+            rejected=tuple(record for record in self.found.records if record.decision == "rejected"),
+            helped=tuple(self.found.helped),
+            round=self._round,
+            seed=self._job.seed,
+        )
+
+    def _observations(self, keys: Sequence[str]) -> list[Observation]:
+        text = self.found.current.text
+        return [Observation(self._subjects[key], self._attempts[text, key][-1]) for key in keys]
+
+    def _record(self, proposal: Proposal, reason: str | None, *, fixed: Sequence[str]) -> None:
+        decision = ProposalRecord(
+            proposal.proposer,
+            proposal.hypothesis,
+            "accepted" if reason is None else "rejected",
+            reason or f"fixes {len(fixed)} cases, breaks none",
+        )
+        self.found.records.append(decision)
+        self._job.progress(f"round {self._round}: {proposal.proposer}: {decision.decision}, {decision.reason}")
+        self._job.journal.note(
+            "decision",
+            round=self._round,
+            proposer=proposal.proposer,
+            hypothesis=proposal.hypothesis,
+            decision=decision.decision,
+            reason=decision.reason,
+            fixed=list(fixed),
+        )
+
+    async def _draw(self, text: str, key: str, sample: int) -> bool:
+        subject, routine = self._subjects[key], self._routines[text]
+        attempt = Attempt(subject.case, messages=render(routine, subject.case), sample=sample)
+        try:
+            answered = await self._job.asker.ask(subject.suite, attempt)
+        except BudgetExhaustedError:
+            raise
+        except (ModelCallError, SetupError) as error:
+            raise IndecisiveError(f"{key}: {error}") from None
+        if answered.error is not None:
+            raise IndecisiveError(f"{key}: {answered.error}")
+        self._attempts.setdefault((text, key), []).append(answered)
+        return answered.passed
+
+
+def _results(job: RepairJob) -> dict[str, CaseResult]:
+    by_case = {(id(run.suite), result.case.id): result for run in job.runs for result in run.results}
+    return {subject.key: by_case[id(subject.suite), subject.case.id] for subject in job.subjects}
+
+
+def _output(attempt: Attempt) -> object:
+    reply = attempt.reply
+    return None if reply is None else (reply.text, tuple((call.name, call.raw_arguments) for call in reply.tool_calls))
+
+
+def _also_ran(standing: Standing, total: int, *, better: bool) -> str:
+    if not standing.fixed:
+        return "fixes none of the failing cases"
+    if not standing.finished:
+        return "fixes fewer cases than another proposal"
+    return (
+        "another proposal does as well or better"
+        if better
+        else f"fixes {len(standing.fixed)}/{total}, but was not tried further"
+    )

@@ -1,0 +1,114 @@
+"""From the failing runs of one routine to what became of it: search, write if that was asked, and tell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pytest_metaprompt.errors import FileAccessError
+from pytest_metaprompt.repair.loop import Findings, Repair, RepairJob
+from pytest_metaprompt.repair.writing import unified_diff, write_objection, write_routine
+from pytest_metaprompt.results import Count, HoldoutCount, RepairOutcome, RepairStatus, Run, Subject
+
+Mode = Literal["apply", "diff"]
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What was used so far: calls that reached a model, dollars where every price is known, seconds."""
+
+    target_calls: int
+    meta_calls: int
+    cost_usd: float | None
+    seconds: float
+
+
+async def repair_routine(job: RepairJob, *, mode: Mode, allow_dirty: bool, spent: Callable[[], Spent]) -> RepairOutcome:
+    """Repair one routine. Its file is changed only in mode `apply`, and only to a text that was proved better."""
+    before = _count(job.runs)
+    outcome = RepairOutcome(job.routine.name, "rejected", "", before, before, runs=job.runs)
+    if not any(result.outcome == "failed" for run in job.runs for result in run.results):
+        return replace(outcome, status="not_needed", reason="no case fails")
+    objection = write_objection(job.routine, allow_dirty=allow_dirty) if mode == "apply" else None
+    if objection is not None:
+        return replace(outcome, reason=objection)
+    repair = Repair(job)
+    found = await repair.run()
+    outcome = replace(
+        outcome,
+        flaky=tuple(sorted(found.flaky)),
+        proposals=tuple(found.records),
+        holdout=HoldoutCount(0, 0, len(found.sides.holdout)) if found.sides.holdout else None,
+    )
+    if found.current.text == job.routine.text:
+        outcome = replace(outcome, status=_status(found), reason=_why_not(found), broken=tuple(found.lost))
+    else:
+        job.progress("measuring every case under the new routine")
+        outcome = _write(
+            job, _with_evidence(outcome, job, found, await repair.measure(found.current)), found, mode=mode
+        )
+    return _with_costs(outcome, spent())
+
+
+def _with_evidence(outcome: RepairOutcome, job: RepairJob, found: Findings, after: tuple[Run, ...]) -> RepairOutcome:
+    was, now = _passes(job.subjects, job.runs), _passes(job.subjects, after)
+    fixed = tuple(key for key in now if now[key] and not was[key])
+    broken = tuple(key for key in now if was[key] and not now[key])
+    held = set(found.sides.holdout)
+    return replace(
+        outcome,
+        after=_count(after),
+        fixed=fixed,
+        broken=broken,
+        holdout=HoldoutCount(len(held.intersection(fixed)), len(held.intersection(broken)), len(held))
+        if held
+        else None,
+        diff=unified_diff(job.routine, found.current),
+        runs=after,
+    )
+
+
+def _write(job: RepairJob, outcome: RepairOutcome, found: Findings, *, mode: Mode) -> RepairOutcome:
+    if mode == "diff":
+        return replace(outcome, status="proposed", reason=found.reason)
+    try:
+        write_routine(job.routine, found.current)
+    except FileAccessError as error:
+        return replace(outcome, status="error", reason=f"not written: {error}", after=outcome.before, runs=job.runs)
+    job.journal.note("written", before=job.routine.text, after=found.current.text, diff=outcome.diff)
+    return replace(outcome, status="applied", reason=found.reason)
+
+
+def _with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
+    return replace(
+        outcome,
+        target_calls=spent.target_calls,
+        meta_calls=spent.meta_calls,
+        cost_usd=spent.cost_usd,
+        seconds=spent.seconds,
+    )
+
+
+def _status(found: Findings) -> RepairStatus:
+    if found.out_of_budget:
+        return "budget"
+    return "error" if found.trouble is not None and not found.records else "rejected"
+
+
+def _why_not(found: Findings) -> str:
+    """The reason that a user can act on: trouble first, then what the last proposals were refused for."""
+    if found.out_of_budget:
+        return found.reason
+    last = [record.reason for record in found.records if "tried before" not in record.reason][-2:]
+    reasons = [reason for reason in (found.trouble, *last) if reason]
+    return "; ".join(dict.fromkeys(reasons)) or found.reason
+
+
+def _count(runs: tuple[Run, ...]) -> Count:
+    return Count(sum(run.passed for run in runs), sum(len(run.results) for run in runs))
+
+
+def _passes(subjects: tuple[Subject, ...], runs: tuple[Run, ...]) -> dict[str, bool]:
+    found = {(run.suite.path, result.case.id): result.outcome == "passed" for run in runs for result in run.results}
+    return {subject.key: found[subject.suite.path, subject.case.id] for subject in subjects}

@@ -1,0 +1,1 @@
+"""Whoever suggests changed routines; one file each."""

@@ -1,0 +1,136 @@
+"""Worked examples from training cases, as turns before the last user message. Needs no meta model.
+
+Each round suggests several sets. A first round has small sets; later rounds add to the examples that were kept, or try
+a larger set from scratch, so that their number grows only while it helps. Within a set the examples cover every right
+answer where there are few, and differ from each other in their words.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_metaprompt.errors import RoutineError
+from pytest_metaprompt.results import Observation, Proposal, RepairState
+from pytest_metaprompt.routines import Routine, Turn, add_turns, drop_turns, parse_routine, render
+from pytest_metaprompt.templates import placeholders
+
+SIZES = (3, 6, 9, 12)
+"""How many examples a set from scratch has, by round."""
+
+SETS = 4
+"""How many sets a round suggests."""
+
+_MANY_LABELS = 8
+_WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    key: str
+    turn: Turn
+    words: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstrations:
+    """Suggests sets of worked examples; nothing where the routine has no chat form or no answer is known."""
+
+    async def propose(self, state: RepairState) -> Sequence[Proposal]:
+        """The sets of this round, the same for the same seed and state."""
+        routine = parse_routine(state.text, name=state.routine, form=state.form)
+        if "examples" not in state.editable or routine.last_user is None or routine.form != "chat":
+            return []
+        pool = _pool(routine, (*state.failing, *state.passing))
+        failing = {one.subject.key for one in state.failing}
+        chance = random.Random(f"{state.seed}:{state.round}")
+        proposals: dict[str, Proposal] = {}
+        for base, chosen in _choices(routine, pool, failing, round_=state.round, chance=chance):
+            proposal = _proposal(routine, base, chosen, pool)
+            if proposal is not None:
+                proposals.setdefault(proposal.text, proposal)
+        return list(proposals.values())
+
+
+def _choices(
+    routine: Routine, pool: Sequence[_Example], failing: set[str], *, round_: int, chance: random.Random
+) -> list[tuple[Routine, list[_Example]]]:
+    """What to build on, and the examples to add to it."""
+    shown = set(routine.turns)
+    fresh = [example for example in pool if example.turn not in shown]
+    size = _whole_rounds(SIZES[min(round_, len(SIZES)) - 1], pool)
+    if not shown:
+        return [(routine, _pick(pool, size, chance)) for _ in range(SETS)]
+    missed = [example for example in fresh if example.key in failing]
+    base = drop_turns(routine)
+    return [
+        (routine, _pick(missed or fresh, 2, chance)),
+        (routine, _pick(fresh, _whole_rounds(3, pool), chance)),
+        *[(base, _pick(pool, max(size, len(shown) // 2), chance)) for _ in range(SETS - 2)],
+    ]
+
+
+def _proposal(routine: Routine, base: Routine, chosen: Sequence[_Example], pool: Sequence[_Example]) -> Proposal | None:
+    try:
+        text = add_turns(base, [example.turn for example in chosen]).text if chosen else base.text
+    except RoutineError:
+        return None
+    turns = {*base.turns, *(example.turn for example in chosen)}
+    own = frozenset(example.key for example in pool if example.turn in turns)
+    verb = "after the ones that help" if base.turns else "before the question"
+    hypothesis = f"{len(chosen)} worked examples {verb} show the target the form that is wanted"
+    return Proposal("demonstrations", hypothesis, text, examples_from=own)
+
+
+def _pool(routine: Routine, observations: Sequence[Observation]) -> list[_Example]:
+    """The training cases that can be shown: one user message, and a known answer that fits into a routine file."""
+    examples = [_example(routine, observation) for observation in observations]
+    return [example for example in examples if example is not None]
+
+
+def _example(routine: Routine, observation: Observation) -> _Example | None:
+    case, at = observation.subject.case, routine.last_user
+    if case.answer is None or not case.answer.strip() or case.messages or at is None:
+        return None
+    turn = Turn(render(routine, case)[at].content.strip(), case.answer.strip())
+    if not turn.user or placeholders(turn.user) or placeholders(turn.assistant):
+        return None
+    return _Example(observation.subject.key, turn, frozenset(_WORD.findall(turn.user.casefold())))
+
+
+def _labels(pool: Sequence[_Example]) -> dict[str, list[_Example]]:
+    groups: dict[str, list[_Example]] = defaultdict(list)
+    for example in pool:
+        groups[example.turn.assistant].append(example)
+    return groups
+
+
+def _whole_rounds(size: int, pool: Sequence[_Example]) -> int:
+    """The size, made so that every right answer is shown equally often where there are few."""
+    labels = len(_labels(pool))
+    return -(-size // labels) * labels if 1 < labels <= _MANY_LABELS else size
+
+
+def _pick(pool: Sequence[_Example], size: int, chance: random.Random) -> list[_Example]:
+    """A set in random order: its answers in equal numbers where there are few, its inputs unlike each other."""
+    groups = _labels(pool)
+    rows = list(groups.values()) if len(groups) <= _MANY_LABELS else [list(pool)]
+    left = [chance.sample(row, len(row)) for row in rows]
+    chosen: list[_Example] = []
+    while len(chosen) < size and any(left):
+        for row in left:
+            if row and len(chosen) < size:
+                # A handful of candidates, not all of them, so that different draws give different sets.
+                best = min(row[:4], key=lambda example: _likeness(example, chosen))
+                row.remove(best)
+                chosen.append(best)
+    chance.shuffle(chosen)
+    return chosen
+
+
+def _likeness(example: _Example, chosen: Sequence[_Example]) -> float:
+    """The largest share of words in common (Jaccard's index) with an example that is already chosen."""
+    return max((len(example.words & one.words) / max(1, len(example.words | one.words)) for one in chosen), default=0.0)

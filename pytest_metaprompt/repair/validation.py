@@ -1,0 +1,255 @@
+"""What a proposal must satisfy before any call is made for it. Pure functions over the old and the new routine."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_metaprompt.errors import RoutineError
+from pytest_metaprompt.results import Proposal, Subject
+from pytest_metaprompt.routines import Routine, Turn, parse_routine, render
+from pytest_metaprompt.suites import Json
+
+COPIED_WORDS = 8
+"""So many words in a row, found in a case and not in the old routine, are a copy of the case."""
+
+COPIED_CHARACTERS = 12
+"""An expected value at least so long, found in the new routine and not in the old, is a leaked answer."""
+
+MOST_TURNS = 32
+"""More worked examples than this are no routine any more."""
+
+_SHRUNK = 0.5
+_WORD = re.compile(r"\w+")
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
+_LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
+_HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
+_URL = re.compile(r"(?:https?://|www\.)[^\s)>\]\"']+", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
+_CHATTER = re.compile(
+    r"\A\W*(?:(?:certainly|sure|of course|absolutely)\s*[!,.:]"
+    r"|(?:here(?:'s| is| are)|below is|this is|i(?:'ve| have)|the)\b[^\n]{0,60}"
+    r"\b(?:updated|improved|revised|rewritten|new|patched)\b[^\n]{0,60}\b(?:prompt|routine|version|instructions)\b)",
+    re.IGNORECASE,
+)
+_FAREWELL = re.compile(r"(?:let me know if|feel free to|i hope this helps)[^\n]{0,120}\Z", re.IGNORECASE)
+
+
+class RefusedError(RoutineError):
+    """The proposal is refused; the message is the reason, for the user and for the meta model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a proposal is held against."""
+
+    old: Routine
+    editable: frozenset[str]
+    subjects: Sequence[Subject]
+    seen: frozenset[str] = frozenset()
+    tools: frozenset[str] = frozenset()
+    max_length: int | None = None
+
+
+def validate(proposal: Proposal, terms: Terms) -> Routine:
+    """The proposal as a routine, if it may be measured at all.
+
+    Raises:
+        RefusedError: It may not; no call was made for it.
+    """
+    try:
+        new = parse_routine(proposal.text, name=terms.old.name, form=terms.old.form)
+    except RoutineError as error:
+        raise RefusedError(f"is not a routine: {error}") from None
+    for check in _CHECKS:
+        check(new, proposal, terms)
+    return new
+
+
+def _check_seen(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    if new.text == terms.old.text:
+        raise RefusedError("changes nothing")
+    if new.text in terms.seen:
+        raise RefusedError("was tried before")
+
+
+def _check_placeholders(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    before, after = terms.old.placeholders, new.placeholders
+    if before != after:
+        lost, gained = before - after, after - before
+        raise RefusedError("; ".join([*_placeholder_notes("drops", lost), *_placeholder_notes("adds", gained)]))
+
+
+def _placeholder_notes(verb: str, names: Counter[str]) -> Iterator[str]:
+    if names:
+        yield f"{verb} the placeholder {', '.join(f'{{{{{name}}}}}' for name in sorted(names))}"
+
+
+def _check_frozen(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    if _frame(new) != _frame(terms.old):
+        raise RefusedError("changes the frontmatter, which is frozen")
+    for kind in ("system", "user", "examples"):
+        if kind not in terms.editable and _texts(new, kind) != _texts(terms.old, kind):
+            raise RefusedError(f"changes the {kind} part, which is frozen (fix.edit: {sorted(terms.editable)})")
+    if _skeleton(new) != _skeleton(terms.old):
+        raise RefusedError("changes which messages the routine has")
+
+
+def _skeleton(routine: Routine) -> list[str]:
+    return [part.role for index, part in enumerate(routine.parts) if routine.kind(index) != "examples"]
+
+
+def _frame(routine: Routine) -> str:
+    return routine.text[: routine.parts[0].header]
+
+
+def _texts(routine: Routine, kind: str) -> list[str]:
+    return [part.text for index, part in enumerate(routine.parts) if routine.kind(index) == kind]
+
+
+def _check_renders(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    for subject in terms.subjects:
+        try:
+            render(new, subject.case)
+        except RoutineError as error:
+            raise RefusedError(f"does not render for {subject.key!r}: {error.message}") from None
+
+
+def _check_length(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    before, after = len(_instructions(terms.old)), len(_instructions(new))
+    most = terms.max_length or max(int(1.25 * before), before + 600)
+    if after > most:
+        raise RefusedError(f"grows to {after} characters; at most {most} are allowed")
+    if after < _SHRUNK * before:
+        raise RefusedError(f"shrinks from {before} to {after} characters")
+    if len(new.turns) > MOST_TURNS:
+        raise RefusedError(f"holds {len(new.turns)} examples; at most {MOST_TURNS} are allowed")
+
+
+def _check_losses(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    old_text, new_text = _instructions(terms.old), _instructions(new)
+    finders: tuple[tuple[str, Callable[[str], set[str]]], ...] = (
+        ("heading", lambda text: set(_HEADING.findall(text))),
+        ("tool name", lambda text: {name for name in terms.tools if re.search(rf"\b{re.escape(name)}\b", text)}),
+        ("number", lambda text: set(_NUMBER.findall(_LIST_MARK.sub("", text)))),
+    )
+    for what, find in finders:
+        lost = sorted(find(old_text) - find(new_text))
+        if lost:
+            raise RefusedError(f"loses the {what} {', '.join(map(repr, lost))}")
+
+
+def _check_manners(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    old_parts = {part.text for part in terms.old.parts}
+    for part in new.parts:
+        if part.text in old_parts:
+            continue
+        if _CHATTER.search(part.text) or _FAREWELL.search(part.text):
+            raise RefusedError("holds chatter around the routine")
+        if part.text.count("```") % 2 or (part.text.startswith("```") and part.text.endswith("```")):
+            raise RefusedError("holds a stray code fence")
+
+
+def _check_characters(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    for character in sorted(set(new.text) - set(terms.old.text)):
+        if unicodedata.category(character) in ("Cf", "Cc", "Co", "Cs") and character not in "\n\t":
+            raise RefusedError(f"holds an invisible character, U+{ord(character):04X}")
+    gained = set(_URL.findall(_instructions(new))) - set(_URL.findall(terms.old.text))
+    if gained:
+        raise RefusedError(f"adds the address {min(gained)}")
+
+
+def _check_tools(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    if not terms.tools:
+        return
+    known = terms.tools | set(_IDENTIFIER.findall(terms.old.text)) | set(new.placeholders)
+    unknown = sorted(set(_IDENTIFIER.findall(_instructions(new))) - known)
+    if unknown:
+        raise RefusedError(f"names {unknown[0]!r}, which is no tool of the target")
+
+
+def _check_copies(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    old_turns = set(terms.old.turns)
+    exempt = [subject for subject in terms.subjects if subject.key in proposal.examples_from]
+    shown = {_shown_turn(terms.old, subject) for subject in exempt}
+    added = [turn for turn in new.turns if turn not in old_turns and turn not in shown]
+    written = "\n".join([_instructions(new), *(text for turn in added for text in (turn.user, turn.assistant))])
+    _refuse_copies(written, terms)
+    inputs = {_normal(text): subject.key for subject in terms.subjects for text in inputs_of(subject)}
+    for turn in added:
+        if _normal(turn.user) in inputs:
+            raise RefusedError(f"copies the input of {inputs[_normal(turn.user)]!r} into an example")
+
+
+def _refuse_copies(written: str, terms: Terms) -> None:
+    before, after = _normal(terms.old.text), _normal(written)
+    old_runs, new_runs = _runs(before), _runs(after)
+    for subject in terms.subjects:
+        for value in answers_of(subject):
+            answer = _normal(value)
+            if len(answer) >= COPIED_CHARACTERS and answer in after and answer not in before:
+                raise RefusedError(f"copies the expected answer of {subject.key!r}")
+        for text in (*inputs_of(subject), *answers_of(subject)):
+            if (_runs(_normal(text)) & new_runs) - old_runs:
+                raise RefusedError(f"copies the text of {subject.key!r}")
+
+
+def inputs_of(subject: Subject) -> list[str]:
+    """The texts of a case that the target is shown."""
+    case = subject.case
+    given = [case.input] if case.input is not None else []
+    return given + list(_strings(list(case.vars.values()))) + [message.content for message in case.messages]
+
+
+def answers_of(subject: Subject) -> list[str]:
+    """The texts of a case that a right reply must equal or hold."""
+    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in ("python", "regex")]
+    values = [check.value for check in checks if check.kind != "is-json"]
+    return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
+
+
+def _shown_turn(routine: Routine, subject: Subject) -> Turn | None:
+    if routine.last_user is None or subject.case.answer is None:
+        return None
+    return Turn(render(routine, subject.case)[routine.last_user].content.strip(), subject.case.answer.strip())
+
+
+def _instructions(routine: Routine) -> str:
+    """Everything but the worked examples."""
+    return "\n\n".join(part.text for index, part in enumerate(routine.parts) if routine.kind(index) != "examples")
+
+
+def _strings(value: Json) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from _strings(list(value.values()))
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _strings(item)
+
+
+def _normal(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    words: list[str] = _WORD.findall(text)
+    return {tuple(words[start : start + COPIED_WORDS]) for start in range(len(words) - COPIED_WORDS + 1)}
+
+
+_CHECKS: Iterable[Callable[[Routine, Proposal, Terms], None]] = (
+    _check_seen,
+    _check_placeholders,
+    _check_frozen,
+    _check_renders,
+    _check_length,
+    _check_losses,
+    _check_manners,
+    _check_characters,
+    _check_tools,
+    _check_copies,
+)

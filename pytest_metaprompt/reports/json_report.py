@@ -1,0 +1,139 @@
+"""The JSON report, version 1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pytest_metaprompt.results import (
+    Attempt,
+    CaseResult,
+    GateResult,
+    RepairOutcome,
+    Reply,
+    Run,
+    Verdict,
+)
+from pytest_metaprompt.stats import run_accuracy
+from pytest_metaprompt.suites import Json
+
+
+@dataclass(frozen=True, slots=True)
+class TotalUsage:
+    """What a session used. `calls` counts all answers, `cached` those that asked no model."""
+
+    calls: int
+    cached: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteReport:
+    """A run with the names it goes by: paths from the root directory."""
+
+    path: str
+    routine: str
+    run: Run
+
+
+def as_json(
+    suites: Sequence[SuiteReport],
+    gates: Sequence[tuple[str, GateResult]],
+    repairs: Sequence[RepairOutcome],
+    usage: TotalUsage,
+) -> str:
+    """The report as a JSON text. `suites` are as tested; `gates` as they stand at the end, after any applied repair."""
+    report: Json = {
+        "version": 1,
+        "suites": [_suite(suite) for suite in suites],
+        "gates": [{"suite": path, "passed": gate.passed, "reasons": list(gate.reasons)} for path, gate in gates],
+        "repairs": [_repair(repair) for repair in repairs],
+        "usage": {
+            "calls": usage.calls,
+            "cached": usage.cached,
+            "input_tokens": usage.input_tokens,
+            "output_tokens": usage.output_tokens,
+            "cost_usd": usage.cost_usd,
+        },
+    }
+    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+
+
+def _suite(suite: SuiteReport) -> Json:
+    share = run_accuracy(suite.run)
+    return {
+        "path": suite.path,
+        "routine": suite.routine,
+        "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
+        "accuracy": {
+            "passed": share.passed,
+            "total": share.total,
+            "value": share.value,
+            "low": share.low,
+            "high": share.high,
+        },
+        "cases": [_case(result) for result in suite.run.results],
+    }
+
+
+def _case(result: CaseResult) -> Json:
+    return {
+        "id": result.case.id,
+        "outcome": result.outcome,
+        "score": result.score,
+        "tags": list(result.case.tags),
+        "attempts": [_attempt(attempt) for attempt in result.attempts],
+    }
+
+
+def _attempt(attempt: Attempt) -> Json:
+    reply = attempt.reply or Reply("")
+    return {
+        "text": reply.text,
+        "tool_calls": [
+            {"name": call.name, "arguments": call.raw_arguments if call.arguments is None else call.arguments}
+            for call in reply.tool_calls
+        ],
+        "finish_reason": reply.finish_reason,
+        "latency_s": reply.latency_s,
+        "cached": reply.cached,
+        "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
+        "cost_usd": reply.cost_usd,
+        "error": attempt.error,
+        "verdicts": [_verdict(verdict) for verdict in attempt.verdicts],
+    }
+
+
+def _verdict(verdict: Verdict) -> Json:
+    return {"type": verdict.type, "passed": verdict.passed, "score": verdict.score, "reason": verdict.reason}
+
+
+def _repair(repair: RepairOutcome) -> Json:
+    held = repair.holdout
+    return {
+        "routine": repair.routine,
+        "status": repair.status,
+        "reason": repair.reason,
+        "before": {"passed": repair.before.passed, "total": repair.before.total},
+        "after": {"passed": repair.after.passed, "total": repair.after.total},
+        "fixed": list(repair.fixed),
+        "broken": list(repair.broken),
+        "flaky": list(repair.flaky),
+        "holdout": {"fixed": held.fixed, "broken": held.broken, "total": held.total} if held else None,
+        "proposals": [
+            {
+                "proposer": proposal.proposer,
+                "hypothesis": proposal.hypothesis,
+                "decision": proposal.decision,
+                "reason": proposal.reason,
+            }
+            for proposal in repair.proposals
+        ],
+        "calls": {"target": repair.target_calls, "meta": repair.meta_calls},
+        "cost_usd": repair.cost_usd,
+        "seconds": round(repair.seconds, 3),
+        "diff": repair.diff,
+    }

@@ -1,0 +1,182 @@
+"""Runs cases: many attempts under way at once, results in order, stopped at once when told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError
+from pytest_metaprompt.protocols import Client, Scorer
+from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request, Verdict
+from pytest_metaprompt.routines import Routine, render
+from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+OpenClient = Callable[[ModelSpec], Client]
+OpenScorer = Callable[[Suite, Assertion], Scorer]
+
+
+class _StopError(Exception):
+    """Ends the group of workers; never leaves `each`."""
+
+
+async def each(
+    items: Sequence[Item],
+    work: Callable[[Item], Awaitable[Result]],
+    *,
+    limit: int,
+    until: Callable[[Result], bool] = lambda result: False,
+) -> list[Result | None]:
+    """The results of `work` for each item, in the items' order, at most `limit` under way at once.
+
+    Items are begun in order. As soon as `until` holds for a result, what is under way is cancelled and the rest is
+    never begun; their results are None.
+    """
+    results: list[Result | None] = [None] * len(items)
+    waiting = iter(enumerate(items))
+
+    async def worker() -> None:
+        for index, item in waiting:
+            result = results[index] = await work(item)
+            if until(result):
+                raise _StopError
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(limit, len(items))):
+                group.create_task(worker())
+    except BaseExceptionGroup as group:
+        _, others = group.split(_StopError)
+        if others is not None:
+            raise _first(others) from None
+    return results
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first plain exception in a group, so that callers catch what the work raised."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Asks the target about a case and scores the reply."""
+
+    open_client: OpenClient
+    open_scorer: OpenScorer
+
+    async def attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
+        """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`."""
+        attempt = Attempt(case, sample=sample)
+        try:
+            attempt = replace(attempt, messages=render(routine, case))
+            return await self.ask(suite, attempt)
+        except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
+            return replace(attempt, error=str(error))
+
+    async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
+        """The rendered attempt with its reply and verdicts.
+
+        Raises:
+            ModelCallError: The target gave no usable reply.
+            SetupError: The target cannot be asked at all.
+        """
+        if suite.target is None:
+            raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
+        client = self.open_client(suite.target)
+        reply = await client.ask(Request(suite.target, attempt.messages, sample=attempt.sample))
+        answered = replace(attempt, reply=reply)
+        try:
+            return replace(answered, verdicts=await self._score(suite, answered))
+        except ScorerError as error:
+            return replace(answered, error=str(error))
+
+    async def _score(self, suite: Suite, attempt: Attempt) -> tuple[Verdict, ...]:
+        return tuple([await self.open_scorer(suite, check).score(attempt) for check in attempt.case.assertions])
+
+
+def outcome_of(suite: Suite, attempts: Sequence[Attempt]) -> Outcome:
+    """Passed when enough attempts passed; error when the attempts that went wrong leave that open; else failed."""
+    passed = sum(attempt.passed for attempt in attempts)
+    errors = sum(attempt.error is not None for attempt in attempts)
+    if passed >= suite.required_passes:
+        return "passed"
+    return "error" if passed + errors >= suite.required_passes else "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A case to run under a routine."""
+
+    suite: Suite
+    case: Case
+    routine: Routine
+
+
+async def run_jobs(
+    asker: Asker,
+    jobs: Sequence[Job],
+    *,
+    limit: int,
+    report: Callable[[int, CaseResult], None],
+    max_failures: int | None = None,
+) -> None:
+    """Run every attempt of every job, `report`ing each finished job by its index.
+
+    With `max_failures`, nothing that comes after the job with the last allowed failure is begun. A failure under a
+    gate is not one: the gate judges it.
+    """
+    horizon = _Horizon(max_failures)
+    attempts: list[list[Attempt]] = [[] for _ in jobs]
+
+    async def attempt(one: tuple[int, int]) -> None:
+        index, sample = one
+        job = jobs[index]
+        attempts[index].append(await asker.attempt(job.suite, job.case, job.routine, sample))
+        if len(attempts[index]) == job.suite.repeat:
+            result = _result(job, attempts[index])
+            if job.suite.gate is None and result.outcome != "passed":
+                horizon.failed(index)
+            report(index, result)
+
+    def due() -> Iterator[tuple[int, int]]:
+        for index, job in enumerate(jobs):
+            for sample in range(job.suite.repeat):
+                if horizon.beyond(index):
+                    return
+                yield index, sample
+
+    await _drain(due(), attempt, limit=limit)
+
+
+async def _drain(items: Iterator[Item], work: Callable[[Item], Awaitable[None]], *, limit: int) -> None:
+    async def worker() -> None:
+        for item in items:
+            await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(limit):
+            group.create_task(worker())
+
+
+def _result(job: Job, attempts: list[Attempt]) -> CaseResult:
+    ordered = tuple(sorted(attempts, key=lambda attempt: attempt.sample))
+    return CaseResult(job.case, ordered, outcome_of(job.suite, ordered))
+
+
+class _Horizon:
+    """Remembers which jobs failed, and so beyond which job no result will be wanted."""
+
+    def __init__(self, max_failures: int | None) -> None:
+        self._max = max_failures
+        self._failed: list[int] = []
+
+    def failed(self, index: int) -> None:
+        self._failed = sorted([*self._failed, index])
+
+    def beyond(self, index: int) -> bool:
+        return self._max is not None and len(self._failed) >= self._max and index > self._failed[self._max - 1]

@@ -1,0 +1,109 @@
+"""An assertion's `value` and settings, read narrowly: the right type, or an error that says what to write."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from decimal import Decimal
+
+from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.suites import Assertion, Json
+
+
+def problem(assertion: Assertion, message: str, *, hint: str | None = None) -> MetapromptError:
+    """The error for an assertion that cannot work, with its place and type."""
+    return MetapromptError(f"{assertion.type}: {message}", where=assertion.where, hint=hint)
+
+
+def read_text_value(assertion: Assertion) -> str:
+    """The value as a text that is not empty; a number stands for its digits.
+
+    Raises:
+        MetapromptError: The value is missing, empty, or neither a text nor a number.
+    """
+    value = assertion.value
+    if value is None:
+        raise problem(assertion, "value is missing", hint="add  value: ...")
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise problem(assertion, f"value must be a text, not {kind_of(value)}", hint=_text_hint(value))
+    text = as_javascript(value)
+    if not text:
+        raise problem(assertion, "value is empty, so it would hold for every reply", hint="write the text to look for")
+    return text
+
+
+def read_number(assertion: Assertion, key: str, *, default: float) -> float:
+    """The setting as a finite number that is not negative."""
+    value = assertion.settings.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise problem(assertion, f"{key} must be a number, not {kind_of(value)}")
+    if not 0 <= value < math.inf:
+        raise problem(assertion, f"{key} must be a number from 0 on, not {value}")
+    return value
+
+
+def read_flag(assertion: Assertion, key: str) -> bool:
+    """The setting as true or false; false where it is not set."""
+    value = assertion.settings.get(key, False)
+    if not isinstance(value, bool):
+        raise problem(assertion, f"{key} must be true or false, not {kind_of(value)}")
+    return value
+
+
+def read_choice(assertion: Assertion, key: str, choices: Sequence[str]) -> str:
+    """The setting as one of the choices, of which the first is the default."""
+    value = assertion.settings.get(key, choices[0])
+    if not isinstance(value, str) or value not in choices:
+        raise problem(assertion, f"unknown {key} {value!r}", hint=did_you_mean(str(value), choices))
+    return value
+
+
+def read_texts(assertion: Assertion, key: str) -> tuple[str, ...]:
+    """The setting as a list of texts; empty where it is not set."""
+    value = assertion.settings.get(key, ())
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise problem(assertion, f"{key} must be a list, not {kind_of(value)}", hint=f"write  {key}: [...]")
+    texts = tuple(item for item in value if isinstance(item, str))
+    if len(texts) != len(value):
+        raise problem(assertion, f"{key} must hold texts only")
+    return texts
+
+
+def as_javascript(value: bool | int | float | str | None) -> str:
+    """The value as JavaScript's `String(value)` writes it: 1.0 is `1`, true is `true`, None is `null`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return _float_as_javascript(value) if isinstance(value, float) else str(value)
+
+
+def kind_of(value: Json) -> str:
+    """What the value is, in words for a message."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return f"the truth value {as_javascript(value)}"
+    if isinstance(value, str):
+        return "a text"
+    if isinstance(value, int | float):
+        return "a number"
+    return "a list" if isinstance(value, Sequence) else "a mapping"
+
+
+def _float_as_javascript(value: float) -> str:
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if value == 0:
+        return "0"
+    if 1e-6 <= abs(value) < 1e21:
+        text = format(Decimal(repr(value)), "f")
+        return text.rstrip("0").rstrip(".") if "." in text else text
+    digits, _, exponent = repr(value).partition("e")
+    return f"{digits.removesuffix('.0')}e{int(exponent):+d}"
+
+
+def _text_hint(value: Json) -> str | None:
+    if isinstance(value, bool):
+        return f'to look for the word, quote it: "{as_javascript(value)}"'
+    return "write one assertion for each" if isinstance(value, Sequence) else None

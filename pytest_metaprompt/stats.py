@@ -1,0 +1,99 @@
+"""Intervals, comparisons and gates. Pure functions over counts and runs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from statistics import NormalDist
+
+from pytest_metaprompt.results import GateResult, Run
+from pytest_metaprompt.suites import GateSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A share with its interval, all in 0..1."""
+
+    passed: int
+    total: int
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.passed}/{self.total} = {self.value:.2f} ({self.low:.2f}-{self.high:.2f})"
+
+
+def accuracy(passed: int, total: int, *, confidence: float = 0.95) -> Accuracy:
+    """The share with its Wilson score interval (E. B. Wilson, JASA 22 (1927) 209); nothing of nothing is 0 in 0..1."""
+    if total == 0:
+        return Accuracy(0, 0, 0.0, 0.0, 1.0)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
+    share = passed / total
+    centre = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    low, high = (centre - spread) / scale, (centre + spread) / scale
+    # At the ends the formula gives 0 and 1 but for rounding.
+    return Accuracy(passed, total, share, 0.0 if passed == 0 else low, 1.0 if passed == total else high)
+
+
+def mcnemar_p(fixed: int, broken: int) -> float:
+    """The two-sided exact p-value of McNemar's test: how likely so uneven a split is if nothing really changed."""
+    total = fixed + broken
+    return min(1.0, 2 * binomial_tail(min(fixed, broken), total, 0.5))
+
+
+def binomial_tail(successes: int, trials: int, rate: float) -> float:
+    """The chance of at most so many successes."""
+    return sum(math.comb(trials, i) * rate**i * (1 - rate) ** (trials - i) for i in range(min(successes, trials) + 1))
+
+
+def run_accuracy(run: Run, *, confidence: float = 0.95) -> Accuracy:
+    """The share of cases that passed; errors count as not passed, skipped cases not at all."""
+    total = sum(result.outcome != "skipped" for result in run.results)
+    return accuracy(run.passed, total, confidence=confidence)
+
+
+def judge_gate(settings: GateSettings, run: Run) -> GateResult:
+    """Whether the run reaches what the gate asks, with a line for each thing that was compared."""
+    checks = [
+        check
+        for check in (_accuracy_check(settings, run), _score_check(settings, run), _error_check(settings, run))
+        if check
+    ]
+    return GateResult(run.suite, all(passed for passed, _ in checks), tuple(reason for _, reason in checks))
+
+
+def _accuracy_check(settings: GateSettings, run: Run) -> tuple[bool, str] | None:
+    if settings.min_accuracy is None:
+        return None
+    if settings.confidence is None:
+        found = run_accuracy(run)
+        return _at_least("accuracy", found.value, settings.min_accuracy, f"{found}")
+    # The lower bound alone is used, so the whole error goes to its side.
+    found = run_accuracy(run, confidence=2 * settings.confidence - 1)
+    label = f"accuracy, lower bound at {settings.confidence:g} confidence,"
+    return _at_least(label, found.low, settings.min_accuracy, f"{found.low:.3f} from {found.passed}/{found.total}")
+
+
+def _score_check(settings: GateSettings, run: Run) -> tuple[bool, str] | None:
+    if settings.min_score is None:
+        return None
+    scores = [result.score for result in run.results if result.outcome != "skipped"]
+    mean = sum(scores) / len(scores) if scores else 0.0
+    return _at_least("mean score", mean, settings.min_score, f"{mean:.3f} of {len(scores)} cases")
+
+
+def _error_check(settings: GateSettings, run: Run) -> tuple[bool, str] | None:
+    if settings.max_errors is None:
+        return None
+    errors = sum(result.outcome == "error" for result in run.results)
+    passed = errors <= settings.max_errors
+    return passed, f"errors {errors}, {'at most' if passed else 'more than'} {settings.max_errors}"
+
+
+def _at_least(name: str, value: float, least: float, shown: str) -> tuple[bool, str]:
+    # A share such as 27/30 must reach 0.9 although neither is exact in binary.
+    passed = value >= least - 1e-9
+    return passed, f"{name} {shown}, {'at least' if passed else 'less than'} {least:g}"

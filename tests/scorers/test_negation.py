@@ -1,0 +1,86 @@
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.results import Verdict
+from pytest_metaprompt.scorers import KNOWN, open_scorer
+from pytest_metaprompt.scorers.negation import Negated
+
+from .asking import NOWHERE, assertion, attempt, call, judge
+
+words = st.sampled_from(["a", "A", "b", "42", "true", "null", "é"])
+scalars = st.one_of(st.none(), st.booleans(), st.integers(0, 2), st.sampled_from([1.0, 0.5]), words)
+structures = st.one_of(st.lists(scalars, max_size=2), st.dictionaries(words, scalars, max_size=2))
+VALUES = {
+    "equals": st.one_of(scalars, structures),
+    "contains": words,
+    "icontains": words,
+    "starts-with": words,
+    "regex": st.sampled_from(["a", "[ab]$", r"^\d+$", "(?i)TRUE", "("]),
+    "is-json": st.sampled_from(
+        [None, {}, {"type": "object"}, {"type": "number"}, {"$ref": "#"}, {"$ref": "other.json"}, {"type": "nonsense"}]
+    ),
+    "json": st.one_of(scalars.filter(lambda value: not isinstance(value, str)), structures, st.just("{")),
+    "tool-call": st.sampled_from(["a", "b", {"name": "a", "arguments": {"n": 1}}, {"name": "a", "arguments": {}}, {}]),
+    "python": st.sampled_from(
+        ["output == 'a'", "len(output)", "0.3", "1 / 0", "None", "{'pass': False, 'score': 0.7}", "(("]
+    ),
+}
+texts = st.one_of(
+    st.sampled_from(["", "a", "A", "true", "null", "42", "42.0", "{}", "[1]", '{"a": 1}', "```\n{}\n```"]), st.text()
+)
+calls = st.lists(
+    st.sampled_from([call("a", {"n": 1.0}), call("a", {}), call("a", None, "{"), call("b", {})]), max_size=2
+)
+
+
+def _outcome(wanted, tried):
+    """The verdict, or the sort of the error."""
+    try:
+        return asyncio.run(open_scorer(wanted, base=NOWHERE).score(tried))
+    except MetapromptError as error:
+        return type(error)
+
+
+def test_every_type_is_covered_here():
+    assert VALUES.keys() == KNOWN
+
+
+@pytest.mark.parametrize("kind", sorted(KNOWN))
+@given(data=st.data(), text=texts, calls=calls)
+def test_not_turns_every_verdict_round_and_leaves_every_error_an_error(kind, data, text, calls):
+    value = data.draw(VALUES[kind])
+    tried = attempt(text, calls=calls)
+    plain, negated = (_outcome(assertion(type_, value), tried) for type_ in (kind, f"not-{kind}"))
+    if isinstance(plain, Verdict):
+        assert negated.passed is not plain.passed
+        assert negated.score == pytest.approx(1 - plain.score)
+        assert (plain.type, negated.type) == (kind, f"not-{kind}")
+        assert 0 <= plain.score <= 1
+        assert plain.reason
+    else:
+        assert negated is plain
+
+
+def test_the_reason_says_what_should_not_have_been():
+    assert judge("not-contains", "a", "abc").reason == "must not hold, but it does: the reply contains 'a'"
+
+
+def test_the_reason_of_a_pass_says_why_it_does_not_hold():
+    reason = judge("not-equals", "a", "b").reason
+    assert reason == "does not hold, as wanted: expected 'a', got 'b'"
+
+
+def test_what_the_inner_scorer_raises_passes_through_untouched():
+    error = RuntimeError("a bug of ours")
+
+    class Broken:
+        async def score(self, attempt):
+            raise error
+
+    with pytest.raises(RuntimeError) as caught:
+        asyncio.run(Negated(Broken()).score(attempt("a")))
+    assert caught.value is error

@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_metaprompt.errors import MetapromptError, Place, did_you_mean
+from pytest_metaprompt.errors import Place, did_you_mean
 from pytest_metaprompt.formats.assertions import read_assertion, read_expect, right_answer
 from pytest_metaprompt.formats.filling import Filling
 from pytest_metaprompt.formats.marked import Marked

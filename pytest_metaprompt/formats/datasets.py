@@ -20,9 +20,11 @@ def expand_dataset(
     node: Marked, defaults: Mapping[str, Json], *, folder: Path, root: Path, problems: Problems
 ) -> Iterator[CaseForm]:
     """The forms of a data set's cases; none, and a problem noted, where its file cannot be used."""
-    _check_id(node, problems)
+    if _has_constant_id(entries := node.mapping()):
+        hint = 'put a column into it, such as id: "{{column}}"'
+        problems.add(problems.at(node.key_lines["id"]), "the id is the same for every row", hint=hint)
+        return
     with problems.noting(problems.at(node.key_lines["dataset"])):
-        entries = node.mapping()
         path = _find_table(entries["dataset"].text(), folder)
         shown = shown_path(path, root)
         for row in read_rows(path, _csv_form(entries), shown=shown):
@@ -40,11 +42,11 @@ def _find_table(name: str, folder: Path) -> Path:
     return find_file(name, folder, what="the dataset")
 
 
-def _check_id(node: Marked, problems: Problems) -> None:
-    entries = node.mapping()
-    if "id" in entries and not (isinstance(entries["id"].value, str) and placeholders(entries["id"].text())):
-        where = problems.at(node.key_lines["id"])
-        problems.add(where, "the id is the same for every row", hint='put a column into it, such as id: "{{column}}"')
+def _has_constant_id(entries: Mapping[str, Marked]) -> bool:
+    if "id" not in entries:
+        return False
+    written = entries["id"].value
+    return not (isinstance(written, str) and placeholders(written))
 
 
 def _csv_form(entries: Mapping[str, Marked]) -> CsvForm:

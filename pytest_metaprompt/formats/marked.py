@@ -100,13 +100,15 @@ def _events(text: str, path: str) -> Iterator[yaml.Event]:
 
 
 def _syntax_problem(error: yaml.MarkedYAMLError, text: str, path: str) -> MetapromptError:
-    line = error.problem_mark.line + 1 if error.problem_mark else 1
+    lines = text.split("\n")
+    # What is missing at the end of a text is found missing behind its last line.
+    line = min(error.problem_mark.line + 1 if error.problem_mark else 1, len(lines))
     message = error.problem or "it cannot be read"
     if error.context:
         began = error.context_mark.line + 1 if error.context_mark else line
         since = f" that began on line {began}" if began != line else ""
         message = f"{error.context}{since}, {message}"
-    hint = _syntax_hint(message, [*text.split("\n"), ""][line - 1])
+    hint = _syntax_hint(message, lines[line - 1])
     return MetapromptError(f"not valid YAML: {message}", where=Place(path, line), hint=hint)
 
 
@@ -117,6 +119,8 @@ def _syntax_hint(message: str, line: str) -> str | None:
         return "check the indentation, and put a text that holds ': ' in quotes"
     if "cannot start any token" in message:
         return "put a text that begins with a special character in quotes"
+    if "Unicode character escape" in message:
+        return "write the character itself: YAML has no escapes in two halves, as JSON has"
     return None
 
 
@@ -191,7 +195,7 @@ class _Builder:
         text, tag = event.value, event.tag
         plain, quoted = event.implicit
         try:
-            if quoted:
+            if quoted or tag == "!":
                 return text
             return resolve(text) if plain or tag is None else resolve_tagged(tag, text)
         except ValueError:

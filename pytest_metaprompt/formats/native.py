@@ -52,20 +52,20 @@ def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_asserti
 
 
 def _checked(path: Path, problems: Problems) -> tuple[Section, tuple[Marked, ...]]:
-    """The keys of a suite and its cases, without those that have a flaw: these are noted."""
+    """The keys of a suite, and its cases, without those that have a flaw: the flaws are noted."""
     root = _read_root(path, problems)
     flaws = find_flaws(root)
     for flaw in flaws:
         problems.add(problems.at(flaw.line), flaw.message, hint=flaw.hint)
     if not isinstance(root.value, dict):
         problems.raise_if_any()
-    unsound = {flaw.keys[0] for flaw in flaws if flaw.keys}
-    entries = {key: node for key, node in root.mapping().items() if key not in unsound}
-    if "defaults" in unsound or "cases" not in root.mapping() or not isinstance(root.mapping()["cases"].value, tuple):
+    unsound = {flaw.keys[:1] for flaw in flaws} | {flaw.keys[:2] for flaw in flaws}
+    entries = {key: node for key, node in root.mapping().items() if (key,) not in unsound}
+    cases = root.mapping().get("cases")
+    if cases is None or not isinstance(cases.value, tuple) or ("defaults",) in unsound:
         return Section(entries, root.key_lines), ()
-    unsound_cases = {flaw.keys[1] for flaw in flaws if len(flaw.keys) > 1 and flaw.keys[0] == "cases"}
-    cases = [node for index, node in enumerate(root.mapping()["cases"].items()) if index not in unsound_cases]
-    return Section(entries, root.key_lines), tuple(cases)
+    sound = tuple(node for index, node in enumerate(cases.value) if ("cases", index) not in unsound)
+    return Section(entries, root.key_lines), sound
 
 
 def _read_root(path: Path, problems: Problems) -> Marked:
@@ -77,8 +77,7 @@ def _read_root(path: Path, problems: Problems) -> Marked:
         hint = "a suite needs at least  routine: my_routine.md  and  cases: [...]"
         raise SuiteFileError([MetapromptError("the file is empty", where=problems.at(1), hint=hint)])
     for problem in document.problems:
-        with problems.noting(problems.at(1)):
-            raise problem
+        problems.add_error(problem, problems.at(1))
     return document.root
 
 

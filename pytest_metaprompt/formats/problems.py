@@ -32,16 +32,20 @@ class Problems:
         error = MetapromptError(message, where=where, hint=hint)
         self._found.setdefault((where, message if once_for is None else once_for), error)
 
+    def add_error(self, error: MetapromptError, where: Place) -> None:
+        """Notes an error; `where` serves one that does not know its own place."""
+        self.add(error.where or where, error.message, hint=error.hint)
+
     @contextmanager
     def noting(self, where: Place) -> Iterator[None]:
-        """Notes what is raised inside, and goes on behind. `where` serves errors that do not know their own place."""
+        """Notes what is raised inside, and goes on behind."""
         try:
             yield
         except SuiteFileError as error:
             for problem in error.problems:
-                self._add_error(problem, where)
+                self.add_error(problem, where)
         except MetapromptError as error:
-            self._add_error(error, where)
+            self.add_error(error, where)
 
     def raise_if_any(self) -> None:
         """Returns if all is well.
@@ -51,6 +55,3 @@ class Problems:
         """
         if self._found:
             raise SuiteFileError(self._found.values())
-
-    def _add_error(self, error: MetapromptError, where: Place) -> None:
-        self.add(error.where or where, error.message, hint=error.hint)

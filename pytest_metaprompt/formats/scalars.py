@@ -47,7 +47,7 @@ def resolve_tagged(tag: str, text: str) -> Scalar:
         ValueError: It is a number that JSON cannot hold.
     """
     kind = tag.removeprefix(_TAG)
-    if kind in ("str", "!"):
+    if kind == "str":
         return text
     value = resolve(text)
     if kind == "float" and type(value) is int:

@@ -41,9 +41,10 @@ def read_rows(path: Path, form: CsvForm, *, shown: str) -> tuple[Row, ...]:
     """The rows below the header line; blank lines are skipped, cells are kept as they are.
 
     Raises:
-        SuiteFileError: The file is empty, its header is unclear, or it cannot be read as such a table.
-        FileAccessError: The file may not be read.
+        SuiteFileError: The file is empty, its header is unclear, or it is no such table.
+        MetapromptError: The file may not be read, or the form makes no sense.
     """
+    _check_form(form)
     text = _decode(read_text(path), form.encoding, shown)
     records = list(_records(text, form, shown))
     if not records:
@@ -59,19 +60,24 @@ def read_rows(path: Path, form: CsvForm, *, shown: str) -> tuple[Row, ...]:
     return tuple(Row(dict(zip(header, record.cells, strict=True)), record.line) for record in records[1:])
 
 
+def _check_form(form: CsvForm) -> None:
+    special = [character for character in (form.delimiter, form.quotechar, form.escapechar) if character]
+    if len(set(special)) < len(special) or set(special) & {"\r", "\n"}:
+        raise MetapromptError("delimiter, quotechar and escapechar must differ, and none may be a line end")
+
+
 def _decode(source: SourceText, encoding: str | None, shown: str) -> str:
     if encoding is None:
         return source.text
     try:
-        text = source.raw.decode(encoding).removeprefix("\ufeff")
+        text = source.raw.decode(encoding)
     except LookupError:
         hint = "such as utf-8, utf-16 or cp1252"
-        problem = MetapromptError(f"there is no encoding {encoding!r}", where=Place(shown), hint=hint)
+        raise MetapromptError(f"there is no encoding {encoding!r}", hint=hint) from None
     except ValueError:
         problem = MetapromptError(f"the file is not encoded in {encoding}", where=Place(shown))
-    else:
-        return text.replace("\r\n", "\n").replace("\r", "\n")
-    raise SuiteFileError([problem])
+        raise SuiteFileError([problem]) from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _records(text: str, form: CsvForm, shown: str) -> Iterator[_Record]:
@@ -88,7 +94,7 @@ def _records(text: str, form: CsvForm, shown: str) -> Iterator[_Record]:
             if cells:
                 yield _Record(cells, line)
             line = reader.line_num + 1
-    except (csv.Error, TypeError, ValueError) as error:
+    except csv.Error as error:
         hint = "check the quotes, and the csv settings in the suite"
         raise SuiteFileError(
             [MetapromptError(f"not valid CSV: {error}", where=Place(shown, line), hint=hint)]

@@ -124,4 +124,4 @@ class GateItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The suite file."""
-        return self.path, 0, GATE
+        return self.path, 0, f"{self.loaded.name}::{GATE}"

@@ -96,10 +96,16 @@ def _check_frozen(new: Routine, proposal: Proposal, terms: Terms) -> None:
             raise RefusedError(f"changes the {kind} part, which is frozen (fix.edit: {sorted(terms.editable)})")
     if _skeleton(new) != _skeleton(terms.old):
         raise RefusedError("changes which messages the routine has")
+    if _unpaired(new) > _unpaired(terms.old):
+        raise RefusedError("holds a message that is no part of a worked example")
 
 
 def _skeleton(routine: Routine) -> list[str]:
     return [part.role for index, part in enumerate(routine.parts) if routine.kind(index) != "examples"]
+
+
+def _unpaired(routine: Routine) -> int:
+    return len(_texts(routine, "examples")) - 2 * len(routine.turns)
 
 
 def _frame(routine: Routine) -> str:

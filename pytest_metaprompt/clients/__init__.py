@@ -1,0 +1,1 @@
+"""Clients: what turns a `Request` into a `Reply`, and the wrappers around them."""

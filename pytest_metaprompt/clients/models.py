@@ -1,0 +1,90 @@
+"""`provider:name`: read it, and open the client it names. Importing this loads no SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.protocols import Client
+from pytest_metaprompt.suites import ModelSpec
+
+EXAMPLES: Mapping[str, str] = {
+    "openai": "openai:gpt-5-mini",
+    "local": "local:smollm2-135m",
+    "python": "python:package.module:callable",
+    "echo": "echo:",
+}
+"""One way to write a model for each provider."""
+
+
+def parse_model(text: str) -> ModelSpec:
+    """The model named by `provider:name`; the name is all that follows the first colon.
+
+    Raises:
+        MetapromptError: The colon is missing, the provider is not known, or the name is not what it needs.
+    """
+    provider, colon, name = (part.strip() for part in text.partition(":"))
+    if not colon:
+        raise MetapromptError(f"the model {text!r} names no provider", hint=_how_to_write())
+    _check_provider(provider, text)
+    if not name and provider != "echo":
+        raise MetapromptError(f"the model {text!r} has no name", hint=f"write it as {EXAMPLES[provider]}")
+    if provider == "python" and not all(name.partition(":")):
+        raise MetapromptError(f"the model {text!r} names no callable", hint=f"write it as {EXAMPLES[provider]}")
+    return ModelSpec(provider, name)
+
+
+def open_client(spec: ModelSpec, *, root: Path) -> Client:
+    """The client for a model. Relative file paths and `python:` imports start from `root`.
+
+    Raises:
+        SetupError: A key, a package, a file or a callable that the model needs is missing.
+        MetapromptError: The provider is not known.
+    """
+    _check_provider(spec.provider, str(spec))
+    return _OPENERS[spec.provider](spec, root)
+
+
+def _check_provider(provider: str, text: str) -> None:
+    if provider not in EXAMPLES:
+        guess = did_you_mean(provider, EXAMPLES)
+        raise MetapromptError(
+            f"unknown provider {provider!r} in the model {text!r}", hint=f"{guess}; {_how_to_write()}"
+        )
+
+
+def _how_to_write() -> str:
+    return f"write provider:name, such as {', '.join(EXAMPLES.values())}"
+
+
+def _open_openai(spec: ModelSpec, root: Path) -> Client:
+    from pytest_metaprompt.clients.openai import OpenAIClient
+
+    return OpenAIClient(spec)
+
+
+def _open_local(spec: ModelSpec, root: Path) -> Client:
+    from pytest_metaprompt.clients.local import LocalClient
+
+    return LocalClient(spec, root=root)
+
+
+def _open_python(spec: ModelSpec, root: Path) -> Client:
+    from pytest_metaprompt.clients.function import FunctionClient
+
+    return FunctionClient(spec, root=root)
+
+
+def _open_echo(spec: ModelSpec, root: Path) -> Client:
+    from pytest_metaprompt.clients.echo import EchoClient
+
+    return EchoClient()
+
+
+_OPENERS: Mapping[str, Callable[[ModelSpec, Path], Client]] = {
+    "openai": _open_openai,
+    "local": _open_local,
+    "python": _open_python,
+    "echo": _open_echo,
+}

@@ -1,0 +1,131 @@
+"""The models of a session: each opened once, capped, cached and counted, and asked through one asker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pytest_metaprompt.clients.cache import CachedClient, ReplyStore
+from pytest_metaprompt.clients.ledger import CountedClient, Ledger
+from pytest_metaprompt.clients.limits import Caps, LimitedClient
+from pytest_metaprompt.clients.models import open_client
+from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.protocols import Client, Scorer
+from pytest_metaprompt.reports.json_report import TotalUsage
+from pytest_metaprompt.results import Reply, Request
+from pytest_metaprompt.runner import Asker
+from pytest_metaprompt.scorers import open_scorer
+from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
+
+
+class Models:
+    """Opens models and scorers on first use and keeps them for the session."""
+
+    def __init__(self, options: Options, *, root: Path) -> None:
+        self._root = root
+        self._caps = Caps(calls=options.max_calls, tokens=options.max_tokens)
+        self._store = ReplyStore() if options.cache else None
+        self._ledger = Ledger()
+        self._raw: dict[str, Client] = {}
+        self._clients: dict[str, Client] = {}
+        self._scorers: dict[int, tuple[Assertion, Scorer]] = {}
+
+    def asker(self) -> Asker:
+        """What the test run asks with."""
+        return Asker(self._target, self.scorer)
+
+    def _target(self, spec: ModelSpec) -> Client:
+        key = repr(spec)
+        if key not in self._clients:
+            self._clients[key] = self.counted(self.stored(self.capped(spec)), role="target")
+        return self._clients[key]
+
+    def capped(self, spec: ModelSpec) -> Client:
+        """The model under the session's caps, neither cached nor counted."""
+        return LimitedClient(_Opened(self, spec), self._caps)
+
+    def stored(self, client: Client) -> Client:
+        """The client behind the session's cache, unless that is switched off."""
+        return client if self._store is None else CachedClient(client, self._store)
+
+    def counted(self, client: Client, *, role: str) -> Client:
+        """The client with its calls in the session's ledger."""
+        return CountedClient(client, self._ledger, role=role)
+
+    def raw(self, spec: ModelSpec) -> Client:
+        """The model itself, opened when it is first asked."""
+        key = repr(spec)
+        if key not in self._raw:
+            self._raw[key] = open_client(spec, root=self._root)
+        return self._raw[key]
+
+    def scorer(self, suite: Suite, assertion: Assertion) -> Scorer:
+        """The scorer of an assertion, opened once."""
+        found = self._scorers.get(id(assertion))
+        if found is None:
+            # The assertion is kept beside its scorer, so that its id is not given away again.
+            found = (assertion, open_scorer(assertion, base=suite.path.parent))
+            self._scorers[id(assertion)] = found
+        return found[1]
+
+    def for_repair(self, budget: BudgetSettings) -> RepairModels:
+        """The same models under a repair's own budget."""
+        return RepairModels(self, budget)
+
+    def usage(self) -> TotalUsage:
+        """What the session used so far. No price is known yet, so no cost is."""
+        total = self._ledger.total
+        return TotalUsage(total.calls, total.cached, total.input_tokens, total.output_tokens, None)
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        for client in self._raw.values():
+            close = getattr(client, "close", None)
+            if close is not None:
+                await close()
+
+
+class RepairModels:
+    """The session's models under a repair's budget, with its own count."""
+
+    def __init__(self, models: Models, budget: BudgetSettings) -> None:
+        self._models = models
+        self._caps = Caps(calls=budget.calls, tokens=budget.tokens, option="fix.budget.{cap} in the suite")
+        self._ledger = Ledger()
+        self._clients: dict[str, Client] = {}
+
+    def asker(self) -> Asker:
+        """What the repair asks the target with."""
+        return Asker(lambda spec: self._client(spec, role="target"), self._models.scorer)
+
+    def meta(self, spec: ModelSpec) -> Client:
+        """The meta model."""
+        return self._client(spec, role="meta")
+
+    @property
+    def target_calls(self) -> int:
+        """Calls that reached the target."""
+        return self._ledger.of("target").calls
+
+    @property
+    def meta_calls(self) -> int:
+        """Calls that reached the meta model."""
+        return self._ledger.of("meta").calls
+
+    def _client(self, spec: ModelSpec, *, role: str) -> Client:
+        key = f"{role} {spec!r}"
+        if key not in self._clients:
+            stored = self._models.stored(LimitedClient(self._models.capped(spec), self._caps))
+            self._clients[key] = CountedClient(self._models.counted(stored, role=role), self._ledger, role=role)
+        return self._clients[key]
+
+
+class _Opened:
+    """A client that is opened when it is first asked, so that a missing key is an error of the call."""
+
+    def __init__(self, models: Models, spec: ModelSpec) -> None:
+        self._models = models
+        self._spec = spec
+
+    async def ask(self, request: Request) -> Reply:
+        """The model's reply."""
+        return await self._models.raw(self._spec).ask(request)

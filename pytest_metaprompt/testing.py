@@ -1,0 +1,329 @@
+"""Stand-ins for models, for the tests of suites, plugins and clients: scripted, recording, and never asleep.
+
+def test_my_client_asks_politely():
+    with ScriptedServer(lambda body: "yes") as server:
+        ask(base_url=server.base_url)
+    assert server.requests[0].body["messages"][0]["content"] == "please"
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Literal, Self
+
+from pytest_metaprompt.results import Reply, Request
+
+__all__ = [
+    "Answer",
+    "Fault",
+    "Script",
+    "ScriptedClient",
+    "ScriptedServer",
+    "Served",
+    "by_model",
+    "completion",
+    "in_turn",
+    "tool_call",
+]
+
+Body = dict[str, Any]
+"""A JSON object, as a test wants to look into it."""
+
+
+class ScriptedClient:
+    """A `Client` that answers with a function and keeps what it was asked.
+
+        client = ScriptedClient(lambda request: "42")
+        reply = asyncio.run(client.ask(request))
+        assert reply.text == "42" and client.requests == [request]
+
+    A text is made a reply, and an exception, returned or raised, is raised.
+    """
+
+    def __init__(self, answer: Callable[[Request], str | Reply | Exception]) -> None:
+        self.requests: list[Request] = []
+        self._answer = answer
+
+    async def ask(self, request: Request) -> Reply:
+        """What the function says. Others get their turn in between, as with a model."""
+        self.requests.append(request)
+        await asyncio.sleep(0)
+        answer = self._answer(request)
+        if isinstance(answer, Exception):
+            raise answer
+        return Reply(answer, finish_reason="stop") if isinstance(answer, str) else answer
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An HTTP answer that is not a plain reply; made by its class methods.
+
+    script = in_turn(Fault.status(429, retry_after_s=0.01), "it worked the second time")
+    """
+
+    code: int = 200
+    body: str = ""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    waits: float | Literal["until closed"] = 0.0
+    cut: bool = False
+
+    @classmethod
+    def status(cls, code: int, body: str = "", *, retry_after_s: float | None = None) -> Fault:
+        """An error status, with a body such as the provider's explanation."""
+        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        return cls(code, body or json.dumps({"error": {"message": f"scripted {code}"}}), headers=headers)
+
+    @classmethod
+    def hang(cls) -> Fault:
+        """No answer until the server closes."""
+        return cls(body=json.dumps(completion("too late")), waits="until closed", cut=True)
+
+    @classmethod
+    def delay(cls, seconds: float, answer: str | Body) -> Fault:
+        """An answer after a while, or when the server closes."""
+        return cls(body=json.dumps(_as_completion(answer)), waits=seconds)
+
+    @classmethod
+    def broken_off(cls) -> Fault:
+        """The connection is closed in the middle of the body."""
+        return cls(body=json.dumps(completion("cut")), cut=True)
+
+    @classmethod
+    def truncated_json(cls) -> Fault:
+        """A whole answer with half of the JSON."""
+        return cls(body=json.dumps(completion("cut"))[:40])
+
+    @classmethod
+    def page(cls, html: str = "<html><body>Bad gateway</body></html>") -> Fault:
+        """A web page where JSON should be."""
+        return cls(body=html, content_type="text/html")
+
+    @classmethod
+    def no_choices(cls) -> Fault:
+        """A chat completion with an empty list of choices."""
+        return cls(body=json.dumps({**completion(""), "choices": []}))
+
+
+Answer = str | Body | Fault
+"""What a script gives: a text, the whole JSON of a reply as `completion` makes it, or a fault."""
+
+Script = Callable[[Body], Answer]
+"""The answer for the JSON of a request. It runs in the request's own thread."""
+
+
+def completion(
+    text: str | None = None,
+    *,
+    tool_calls: Sequence[Body] = (),
+    finish_reason: str | None = None,
+    input_tokens: int = 1,
+    output_tokens: int = 1,
+) -> Body:
+    """A chat completion's JSON: `completion(tool_calls=[tool_call("refund", order="ORD-1")])`."""
+    message: Body = {"role": "assistant", "content": text}
+    if tool_calls:
+        message["tool_calls"] = list(tool_calls)
+    reason = finish_reason or ("tool_calls" if tool_calls else "stop")
+    return {
+        "id": "chatcmpl-scripted",
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+        "usage": {
+            "prompt_tokens": input_tokens,
+            "completion_tokens": output_tokens,
+            "total_tokens": input_tokens + output_tokens,
+        },
+    }
+
+
+def tool_call(name: str, /, **arguments: object) -> Body:
+    """One tool call in a completion: `tool_call("refund", order="ORD-1")`."""
+    return {"id": f"call_{name}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
+
+
+def by_model(answers: Mapping[str, Answer | Script]) -> Script:
+    """A script that answers by the model asked for: `by_model({"small": "dunno", "smart": write_patch})`."""
+
+    def answer(body: Body) -> Answer:
+        chosen = answers.get(body["model"])
+        if chosen is None:
+            return Fault.status(404, json.dumps({"error": {"message": f"no model {body['model']!r}"}}))
+        return chosen(body) if callable(chosen) else chosen
+
+    return answer
+
+
+def in_turn(*answers: Answer) -> Script:
+    """A script that gives each answer once, in order, and then the last one for ever."""
+    left = list(answers)
+    lock = threading.Lock()
+
+    def answer(body: Body) -> Answer:
+        with lock:
+            return left.pop(0) if len(left) > 1 else left[0]
+
+    return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A request as the server got it; the names of `headers` are in lower case."""
+
+    body: Body
+    headers: Mapping[str, str]
+
+
+class ScriptedServer:
+    """A Chat Completions server on 127.0.0.1, over real sockets, that answers by a script.
+
+        with ScriptedServer(lambda body: body["messages"][-1]["content"].upper()) as server:
+            ...  # base_url: server.base_url
+        assert len(server.requests) == 1
+
+    Closing it ends whatever is under way. A script that raises is answered with a 500 that says so.
+    """
+
+    def __init__(self, script: Script) -> None:
+        self.requests: list[Served] = []
+        self.max_under_way = 0
+        """The most requests that were being answered at the same time."""
+        self._script = script
+        self._under_way = 0
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._http = _Listener(self._answer)
+        self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing.set()
+        self._http.shutdown()
+        self._http.close_connections()
+        self._http.server_close()
+        self._thread.join()
+
+    @property
+    def base_url(self) -> str:
+        """What clients take as their base URL."""
+        return f"http://127.0.0.1:{self._http.server_port}/v1"
+
+    def _answer(self, served: Served) -> Fault:
+        with self._lock:
+            self.requests.append(served)
+            self._under_way += 1
+            self.max_under_way = max(self.max_under_way, self._under_way)
+        try:
+            return self._wait(self._ask_script(served.body))
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+    def _ask_script(self, body: Body) -> Fault:
+        try:
+            answer = self._script(body)
+            return answer if isinstance(answer, Fault) else Fault(body=json.dumps(_as_completion(answer)))
+        except Exception as error:  # the fence around the user's code
+            said = json.dumps({"error": {"message": f"the script raised {type(error).__name__}: {error}"}})
+            return Fault(500, said, headers={"X-Should-Retry": "false"})
+
+    def _wait(self, fault: Fault) -> Fault:
+        if fault.waits:
+            self._closing.wait(None if fault.waits == "until closed" else fault.waits)
+        return fault
+
+
+def _as_completion(answer: str | Body) -> Body:
+    return completion(answer) if isinstance(answer, str) else answer
+
+
+_Accepted = socket.socket | tuple[bytes, socket.socket]  # The second is for UDP, which we do not serve.
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(self, answer: Callable[[Served], Fault]) -> None:
+        self.answer = answer
+        self._connections: set[_Accepted] = set()
+        self._connecting = threading.Lock()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: _Accepted, client_address: object) -> None:
+        """Remembers the connection before its thread begins."""
+        with self._connecting:
+            self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: _Accepted) -> None:
+        """Forgets the connection when it ends."""
+        with self._connecting:
+            self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        with self._connecting:
+            for connection in self._connections:
+                if isinstance(connection, socket.socket):
+                    _shut(connection)
+
+    def handle_error(self, request: _Accepted, client_address: object) -> None:
+        """Says nothing of clients that leave early: some tests are about them."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Listener
+
+    def do_POST(self) -> None:
+        """Answers a call; the name is what http.server looks for."""
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if not self.path.endswith("/chat/completions"):
+            self._send(Fault.status(404, json.dumps({"error": {"message": f"no such path: {self.path}"}})))
+            return
+        try:
+            body: Body = json.loads(raw)
+        except ValueError:
+            self._send(Fault.status(400, json.dumps({"error": {"message": "the request is not valid JSON"}})))
+            return
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self._send(self.server.answer(Served(body, headers)))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
+        """Says nothing."""
+
+    def _send(self, answer: Fault) -> None:
+        payload = answer.body.encode()
+        phrase, _ = self.responses.get(answer.code, ("", ""))
+        headers = {**answer.headers, "Content-Type": answer.content_type, "Content-Length": str(len(payload))}
+        lines = [f"HTTP/1.1 {answer.code} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+        head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+        # In one piece: headers and body in two packets would make every answer slower.
+        self.wfile.write(head + (payload[: len(payload) // 2] if answer.cut else payload))
+        if answer.cut:
+            self.close_connection = True
+            _shut(self.connection)
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # The other side was faster.

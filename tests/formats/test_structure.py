@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import copy
+import json
+import random
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_metaprompt.formats.marked import read_marked
+from pytest_metaprompt.formats.schemas import read_schema
+from pytest_metaprompt.formats.structure import find_flaws
+
+from .folder import Folder
+
+WHOLE = {
+    "routine": "r.md",
+    "target": {"model": "echo:x", "temperature": 0, "stop": None, "tools": [{"type": "function"}]},
+    "meta": "echo:y",
+    "judge": {"model": "echo:z", "base_url": "http://x", "api_key_env": "KEY", "tools": "tools.json"},
+    "objective": "Be good.",
+    "description": "",
+    "source": "p.md",
+    "repeat": 3,
+    "min_pass": 2,
+    "gate": {"min_accuracy": 0.9, "min_score": 1, "max_errors": 0, "confidence": 0.95},
+    "fix": {
+        "edit": ["system", "examples"],
+        "holdout": 0.25,
+        "max_length": 900,
+        "budget": {"calls": 600, "tokens": 1000, "seconds": 0.5},
+    },
+    "defaults": {"vars": {"a": [1]}, "assert": [{"type": "contains", "value": "x"}], "tags": ["t"]},
+    "cases": [
+        {"id": 1, "vars": {"b": None}, "expect": {"c": 1}, "tags": ["u"], "split": "train", "protected": True},
+        {
+            "id": "two",
+            "input": "hi",
+            "messages": [
+                {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+                {"role": "tool", "content": "x", "tool_call_id": "1", "name": "n"},
+            ],
+            "assert": [
+                {"type": "json", "value": 1, "ignore_paths": ["a"], "tolerance": 0.1, "ignore_order": True},
+                {"type": "not-tool-call", "mode": "exact", "threshold": 1, "weight": 0, "metric": "m"},
+            ],
+        },
+        {
+            "dataset": "d.csv",
+            "csv": {"delimiter": ";", "quotechar": "'", "escapechar": "\\", "encoding": "cp1252"},
+            "id": "{{a}}",
+            "vars": {},
+            "input": "{{b}}",
+            "messages": [{"role": "user", "content": "x"}],
+            "expect": "{{c}}",
+            "assert": [],
+            "tags": [],
+            "split": "{{d}}",
+            "protected": False,
+        },
+    ],
+}
+JUNK = [None, True, 0, -1, 1, 2.0, 0.5, 1.5, "", "x", "train", "{{x}}", "xy", [], [1], ["system"], [{}], {}, {"x": 1}]
+KEYWORDS = {
+    *("$schema", "$ref", "$defs", "title", "description", "x-words", "type", "not", "enum", "pattern", "minLength"),
+    *("maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "items", "properties"),
+    *("required", "additionalProperties", "if", "then", "else"),
+}
+
+
+def flaws(document: object) -> list[str]:
+    return [flaw.message for flaw in find_flaws(read_marked(json.dumps(document), "f").root)]
+
+
+def spots(value: object) -> list[tuple[object, object]]:
+    """Every mapping or list in a value, with each of its keys."""
+    if not isinstance(value, dict | list):
+        return []
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    return [(value, key) for key in keys] + [spot for key in keys for spot in spots(value[key])]
+
+
+def spoil(document: dict[str, object], dice: random.Random) -> None:
+    container, key = dice.choice(spots(document))
+    deed = dice.choice(["replace", "replace", "delete", "add", "move"])
+    if deed == "delete":
+        del container[key]
+    elif deed == "replace" or isinstance(container, list):
+        container[key] = copy.deepcopy(dice.choice(JUNK))
+    else:
+        new = dice.choice(["x", "dataset", "tool_calls", "assert", "usd", "api_key", "inline", "content", "tags"])
+        container[new] = container.pop(key) if deed == "move" else copy.deepcopy(dice.choice(JUNK))
+
+
+def schemas(schema: dict[str, object]) -> list[dict[str, object]]:
+    """The schema and every schema in it."""
+    inner = [schema[key] for key in ("items", "then", "else") if key in schema]
+    inner += [child for key in ("properties", "$defs") for child in schema.get(key, {}).values()]
+    return [schema, *(found for child in inner for found in schemas(child))]
+
+
+def test_the_schema_is_a_json_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(read_schema())
+
+
+def test_the_schema_uses_only_keywords_that_are_understood() -> None:
+    assert {key for schema in schemas(read_schema()) for key in schema} <= KEYWORDS
+
+
+def test_the_schema_describes_every_key_for_editors() -> None:
+    found = schemas(read_schema())
+    undescribed = [
+        key
+        for schema in found
+        for key, child in schema.get("properties", {}).items()
+        if "description" not in child and schema.get("type") is not None
+    ]
+    assert undescribed == []
+
+
+def test_a_suite_with_every_key_has_no_flaw() -> None:
+    assert flaws(WHOLE) == []
+    assert jsonschema.Draft202012Validator(read_schema()).is_valid(WHOLE)
+
+
+VALIDATOR = jsonschema.Draft202012Validator(read_schema())
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 4))
+def test_our_judgement_is_that_of_the_jsonschema_package(dice: random.Random, times: int) -> None:
+    document = copy.deepcopy(WHOLE)
+    for _ in range(times):
+        if spots(document):
+            spoil(document, dice)
+    assert (flaws(document) == []) == VALIDATOR.is_valid(document), document
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=repr)
+def test_each_value_of_a_whole_suite_is_judged_as_jsonschema_does(junk: object) -> None:
+    for index in range(len(spots(WHOLE))):
+        document = copy.deepcopy(WHOLE)
+        container, key = spots(document)[index]
+        container[key] = junk
+        assert (flaws(document) == []) == VALIDATOR.is_valid(document), (key, junk)
+
+
+TOP = (
+    "known: cases, defaults, description, fix, gate, judge, meta, min_pass, objective, repeat, routine, source, target"
+)
+CASE = "known: assert, expect, id, input, messages, protected, split, tags, vars"
+ASSERTION = "known: ignore_order, ignore_paths, metric, mode, threshold, tolerance, type, value, weight"
+REST = "routine: r.md\ncases: [{input: hi, expect: ho}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("reapeat: 2", f"1: unknown key 'reapeat' (did you mean 'repeat'? {TOP})"),
+        ("repeat: three", "1: repeat must be a whole number of 1 or more, not the text 'three'"),
+        ("repeat: 0", "1: repeat must be a whole number of 1 or more, not 0"),
+        ("repeat: true", "1: repeat must be a whole number of 1 or more, not true"),
+        ("repeat:", "1: repeat must be a whole number of 1 or more, but it is empty"),
+        ("gate: {min_accuracy: 90}", "1: min_accuracy must be a number from 0 to 1, not 90"),
+        ("gate: {confidence: 1}", "1: confidence must be a number above 0 and below 1, not 1"),
+        ("gate: 0.9", "1: gate must be a mapping, not 0.9"),
+        (
+            "target: 5",
+            "1: target must be a text such as openai:<model>, or a mapping with a key model, not 5 "
+            "(put it in quotes to make it a text)",
+        ),
+        (
+            "target: {temperature: 0}",
+            "1: missing key 'model' (the model as provider:name, such as openai:<model> or local:smollm2-135m)",
+        ),
+        (
+            "target: {model: 'a:b', api_key: sk}",
+            "1: api_key is refused (a key does not belong into a suite file: put it "
+            "into an environment variable and name that as api_key_env)",
+        ),
+        (
+            "fix: {edit: [sytem]}",
+            "1: unknown edit 'sytem' (did you mean 'system'? known: assistant, examples, system, user)",
+        ),
+        ("fix: {edit: []}", "1: edit must be a list with at least one item, not an empty list"),
+        ("fix: {holdout: 1}", "1: holdout must be a number from 0 to 0.9, not 1"),
+        ("fix: {budget: {seconds: 0}}", "1: seconds must be a number above 0, not 0"),
+        (
+            "fix:\n  budget:\n    usd: 1.0",
+            "3: usd is refused (money budgets are not supported yet: use calls or tokens)",
+        ),
+        ("objective: ''", "1: objective must be a text that is not empty, not an empty text"),
+        (
+            "defaults: {tags: [5]}",
+            "1: each of tags must be a text that is not empty, not 5 (put it in quotes to make it a text)",
+        ),
+        (
+            "defaults:\n  vars:\n    a: 1\n    assert: []",
+            "4: assert is refused (an assertion under vars would never be "
+            "checked: assert stands beside vars, so indent it less)",
+        ),
+    ],
+)
+def test_a_flaw_of_a_suite_is_told_in_words(folder: Folder, text: str, problem: str) -> None:
+    assert folder.problems(f"{text}\n{REST}") == [problem]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("- input: hi\n  xpect: ho", f"4: unknown key 'xpect' (did you mean 'expect'? {CASE})"),
+        ("- hi", "3: each of cases must be a mapping, not the text 'hi'"),
+        ("- {expect: ho, input: 5}", "3: input must be a text, not 5 (put it in quotes to make it a text)"),
+        (
+            "- {input: hi, expect: }",
+            "3: expect must be a text, a number, true or false, a list or a mapping, but it is empty",
+        ),
+        ("- {input: hi, expect: ho, split: dev}", "3: unknown split 'dev' (known: holdout, train)"),
+        ("- {input: hi, expect: ho, protected: Yes}", "3: protected must be true or false, not the text 'Yes'"),
+        ("- {expect: ho, messages: [{content: x}]}", "3: missing key 'role' (who speaks)"),
+        ("- {expect: ho, messages: [{role: user}]}", "3: missing key 'content' (what is said)"),
+        (
+            "- {expect: ho, messages: [{role: usr, content: x}]}",
+            "3: unknown role 'usr' (did you mean 'user'? known: assistant, developer, system, tool, user)",
+        ),
+        ("- {expect: ho, messages: []}", "3: messages must be a list with at least one item, not an empty list"),
+        (
+            "- input: hi\n  assert:\n    - value: x",
+            "5: missing key 'type' (the kind of assertion, such as equals, contains, "
+            "regex, json or tool-call; not- in front of it turns it round)",
+        ),
+        ("- input: hi\n  assert:\n    - contains", "5: each of assert must be a mapping, not the text 'contains'"),
+        (
+            "- input: hi\n  assert:\n    - type: contains\n      vale: x",
+            f"6: unknown key 'vale' (did you mean 'value'? {ASSERTION})",
+        ),
+        ("- {input: hi, assert: [{type: x, weight: -1}]}", "3: weight must be a number of 0 or more, not -1"),
+        ("- {dataset: d.csv, csv: {delimiter: tab}}", "3: delimiter must be one character, not the text 'tab'"),
+        ("- {dataset: d.csv, split: dev}", "3: split must be train, holdout or a {{column}}, not the text 'dev'"),
+        (
+            "- {dataset: d.csv, datset: e}",
+            "3: unknown key 'datset' (did you mean 'dataset'? known: assert, csv, dataset, "
+            "expect, id, input, messages, protected, split, tags, vars)",
+        ),
+    ],
+)
+def test_a_flaw_of_a_case_is_told_in_words(folder: Folder, text: str, problem: str) -> None:
+    assert folder.problems(f"routine: r.md\ncases:\n{text}\n") == [problem]
+
+
+def test_missing_keys_of_a_suite_are_told(folder: Folder) -> None:
+    assert folder.problems("# a note\nrepeat: 1\n") == [
+        "2: missing key 'routine' (the routine (prompt) under test: the path of a .md, .txt or .prompty file, "
+        'relative to this file, or {inline: "..."})',
+        "2: missing key 'cases' (the cases: each is one case, or a data set whose rows become cases)",
+    ]
+
+
+@pytest.mark.parametrize(("text", "kind"), [("- a", "a list"), ("hello", "the text 'hello'"), ("5", "5")])
+def test_a_suite_that_is_no_mapping_is_told(folder: Folder, text: str, kind: str) -> None:
+    assert folder.problems(text) == [f"1: a suite must be a mapping, not {kind}"]
+
+
+def test_a_suite_without_cases_is_told(folder: Folder) -> None:
+    assert folder.problems("routine: r.md\ncases: []\n") == [
+        "2: cases must be a list with at least one item, not an empty list"
+    ]
+
+
+def test_a_long_text_is_cut_in_a_message(folder: Folder) -> None:
+    (problem,) = folder.problems(f"repeat: {'long ' * 20}\n{REST}")
+    assert problem.endswith("not the text 'long long long long long long long lo...'")

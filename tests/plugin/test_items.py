@@ -1,0 +1,216 @@
+"""Suites as pytest users meet them: ids, selection, outcomes, pages, exit codes."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from tests.conftest import Project, number_of, obeys_the_rule
+
+SUITE = """\
+routine: routine.md
+target: {model: openai:small, base_url: BASE}
+cases:
+  - {id: good, input: "take 12", expect: "12", tags: [sums]}
+  - {id: bad, input: "take 13", expect: "14", tags: [sums, hard]}
+  - id: third
+    input: take 15
+    assert:
+      - {type: contains, value: "15"}
+      - {type: not-contains, value: "!"}
+"""
+
+
+@pytest.fixture
+def small(project: Project) -> Project:
+    project.write(routine_dot_md="You read numbers.\n")
+    project.suite(SUITE)
+    project.target = number_of
+    return project
+
+
+def test_cases_are_items_with_readable_ids(small: Project) -> None:
+    after = small.run("--collect-only", "-q")
+    assert after.result.outlines[:3] == [
+        "orders.metaprompt.yaml::good",
+        "orders.metaprompt.yaml::bad",
+        "orders.metaprompt.yaml::third",
+    ]
+    assert not small.server.requests
+
+
+def test_passed_and_failed_cases_are_counted_and_the_exit_code_is_1(small: Project) -> None:
+    after = small.run()
+    after.result.assert_outcomes(passed=2, failed=1)
+    assert after.code == 1
+
+
+def test_a_failing_case_prints_the_case_the_messages_the_reply_and_what_differs(small: Project) -> None:
+    after = small.run()
+    after.result.stdout.fnmatch_lines(
+        [
+            "*bad*",
+            "case       bad  (orders.metaprompt.yaml:5)",
+            "target     openai:small",
+            "system     You read numbers.",
+            "user       take 13",
+            "reply      13",
+            "FAIL equals: *14*13*",
+            "FAILED orders.metaprompt.yaml::bad - equals: *",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "ids"),
+    [
+        (["-k", "good"], ["good"]),
+        (["-m", "hard"], ["bad"]),
+        (["-m", "sums and not hard"], ["good"]),
+        (["orders.metaprompt.yaml::third"], ["third"]),
+    ],
+)
+def test_only_what_is_selected_is_asked(small: Project, args: list[str], ids: list[str]) -> None:
+    after = small.run(*args)
+    assert [case["id"] for suite in after.report["suites"] for case in suite["cases"]] == ids
+    assert len(small.server.requests) == len(ids)
+
+
+def test_last_failed_runs_what_failed(small: Project) -> None:
+    small.run()
+    asked = len(small.server.requests)
+    after = small.run("--lf")
+    assert len(small.server.requests) == asked + 1
+    assert after.report["suites"][0]["cases"][0]["id"] == "bad"
+
+
+def test_x_stops_at_the_first_failure_and_asks_for_nothing_beyond_it(small: Project) -> None:
+    after = small.run("-x", "--metaprompt-concurrency=1")
+    after.result.assert_outcomes(passed=1, failed=1)
+    assert len(small.server.requests) == 2
+
+
+def test_junit_xml_holds_every_case(small: Project) -> None:
+    small.run("--junitxml=junit.xml")
+    cases = ET.parse(small.path / "junit.xml").findall(".//testcase")
+    assert [case.get("name") for case in cases] == ["good", "bad", "third"]
+    assert [len(case.findall("failure")) for case in cases] == [0, 1, 0]
+
+
+def test_a_gate_lets_single_cases_fail_and_judges_the_whole(small: Project) -> None:
+    small.suite(SUITE.replace("cases:", "gate: {min_accuracy: 0.6}\ncases:"))
+    after = small.run()
+    assert after.code == 0
+    after.result.assert_outcomes(passed=3)
+    after.result.stdout.fnmatch_lines(["*failed bad: equals: *", "*orders.metaprompt.yaml*openai:small*2/3*passed*"])
+    assert after.report["gates"][0]["passed"] is True
+
+
+def test_a_gate_that_is_not_reached_fails_the_run(small: Project) -> None:
+    small.suite(SUITE.replace("cases:", "gate: {min_accuracy: 0.9}\ncases:"))
+    after = small.run()
+    assert after.code == 1
+    after.result.stdout.fnmatch_lines(["FAILED orders.metaprompt.yaml::gate - accuracy 2/3 = 0.67 (*), less than 0.9"])
+
+
+def test_a_gate_on_a_selection_is_skipped_with_the_reason(small: Project) -> None:
+    small.suite(SUITE.replace("cases:", "gate: {min_accuracy: 0.9}\ncases:"))
+    after = small.run("-k", "good or gate", "-rs")
+    after.result.assert_outcomes(passed=1, skipped=1)
+    assert "gate not judged: 2 of 3 cases were not selected" in after.text
+
+
+def test_an_option_gives_a_gate_to_suites_that_have_none(small: Project) -> None:
+    after = small.run("--metaprompt-min-accuracy=0.5")
+    assert after.code == 0
+    assert after.report["gates"][0]["reasons"] == ["accuracy 2/3 = 0.67 (0.21-0.94), at least 0.5"]
+
+
+def test_a_provider_error_is_an_error_and_no_pass(small: Project) -> None:
+    from pytest_metaprompt.testing import Fault
+
+    small.target = lambda body: Fault.status(400, "nothing for you") if "13" in str(body) else number_of(body)
+    after = small.run()
+    after.result.assert_outcomes(passed=2, errors=1)
+    assert after.code == 1
+    assert after.report["suites"][0]["cases"][1]["outcome"] == "error"
+    assert after.report["suites"][0]["accuracy"]["total"] == 3
+
+
+def test_a_missing_key_says_what_to_type(small: Project) -> None:
+    small.suite(SUITE.replace(", base_url: BASE", ""))
+    after = small.run("-k", "good")
+    assert "export OPENAI_API_KEY=" in after.text
+    assert after.code == 1
+
+
+def test_repeat_asks_several_times_and_min_pass_forgives(small: Project) -> None:
+    replies = iter(["12", "no", "12"])
+    small.target = lambda body: next(replies)
+    small.suite(SUITE.replace("cases:", "repeat: 3\nmin_pass: 2\ncases:"))
+    after = small.run("-k", "good", "--metaprompt-concurrency=1")
+    assert after.code == 0
+    assert [attempt["text"] for attempt in after.report["suites"][0]["cases"][0]["attempts"]] == ["12", "no", "12"]
+
+
+@pytest.mark.parametrize(
+    "args", [["--metaprompt-fix-mode=aply"], ["--metaprompt-concurrency=0"], ["--metaprompt-report=x.pdf"]]
+)
+def test_a_wrong_option_value_is_a_usage_error(small: Project, args: list[str]) -> None:
+    after = small.run(*args)
+    assert after.code == 4
+    assert "argument --metaprompt" in after.text
+    assert not small.server.requests
+
+
+def test_a_wrong_ini_value_is_a_usage_error(small: Project) -> None:
+    small.write(pytest_dot_ini="[pytest]\nmetaprompt_fix_mode = aply\n")
+    after = small.run()
+    assert after.code == 4
+    assert "metaprompt_fix_mode: unknown mode 'aply' (did you mean 'apply'?" in after.text
+
+
+def test_all_problems_of_a_suite_are_one_usage_error(small: Project) -> None:
+    small.suite(
+        "routine: routin.md\ntarget: opnai:small\ncases:\n"
+        "  - {id: a, input: x, expct: y}\n  - {id: b, input: x, assert: [{type: contians, value: y}]}\n"
+    )
+    after = small.run()
+    assert after.code == 4
+    lines = [line for line in after.result.errlines if line.startswith("ERROR")]
+    assert [re.match(r"ERROR: orders\.metaprompt\.yaml:(\d)", line)[1] for line in lines] == ["1", "2", "4", "4", "5"]  # type: ignore[index]
+    assert "did you mean 'contains'?" in after.text
+    assert "did you mean 'expect'?" in after.text
+    assert not small.server.requests
+
+
+def test_a_session_without_suites_loads_nothing_and_prints_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+        import sys
+        def test_light():
+            heavy = {"openai", "deepdiff", "jinja2", "jsonschema", "httpx2", "xllamacpp", "sqlite3", "asyncio", "yaml"}
+            assert not heavy & set(sys.modules)
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=1)
+    assert "metaprompt" not in "\n".join(result.outlines[3:])
+    assert {path.name for path in pytester.path.iterdir()} <= {
+        "test_a_session_without_suites_loads_nothing_and_prints_nothing.py",
+        "__pycache__",
+    }
+
+
+def test_a_cases_reply_cannot_colour_the_terminal(small: Project) -> None:
+    small.target = lambda body: "\x1b[2Jboo"
+    after = small.run("-k", "good")
+    assert "\x1b[2J" not in after.text
+    assert "\\x1b[2Jboo" in after.text
+
+
+def test_the_rule_following_target_fails_without_the_rule(small: Project) -> None:
+    small.target = obeys_the_rule
+    small.run("-k", "good").result.assert_outcomes(failed=1)

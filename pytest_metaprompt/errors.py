@@ -37,11 +37,17 @@ class MetapromptError(Exception):
 
 
 class SuiteFileError(MetapromptError):
-    """A suite file cannot be used. Holds every problem of the file, in the order of its lines."""
+    """A suite file cannot be used. Holds every problem of it and of the files it names, each file's by its lines."""
 
     def __init__(self, problems: Iterable[MetapromptError]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda p: (p.where.line or 0) if p.where else 0))
+        found = list(problems)
+        files = list(dict.fromkeys(problem.where.path for problem in found if problem.where))
+        self.problems = tuple(sorted(found, key=lambda problem: _position(problem.where, files)))
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def _position(where: Place | None, files: list[str]) -> tuple[int, int]:
+    return (-1, 0) if where is None else (files.index(where.path), where.line or 0)
 
 
 class RoutineError(MetapromptError):

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pytest_metaprompt.errors import MetapromptError
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}")
-_EXPRESSION = re.compile(r"\{\{\s*[A-Za-z_][\w.-]*\s*[|(\[+][^{}]*\}\}")
+_NEARLY = re.compile(r"\{\{\s*[A-Za-z_][^{}\n]*\}\}")
 
 
 class TemplateError(MetapromptError):
@@ -29,11 +29,11 @@ def fill(text: str, values: Mapping[str, object]) -> str:
     is not a name, as in JSON, are left alone.
 
     Raises:
-        TemplateError: A name has no value, or the braces hold an expression such as `{{name | upper}}`.
+        TemplateError: A name has no value, or the braces begin like one and hold more, as `{{name | upper}}` does.
     """
-    expression = _EXPRESSION.search(text)
-    if expression:
-        raise TemplateError(f"{expression[0]} is not supported", hint="only plain {{name}} placeholders are filled in")
+    for nearly in _NEARLY.findall(text):
+        if not _PLACEHOLDER.fullmatch(nearly):
+            raise TemplateError(f"{nearly} is not supported", hint="only plain {{name}} placeholders are filled in")
     return _PLACEHOLDER.sub(lambda match: as_text(_look_up(match[1], values)), text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from pytest_metaprompt.testing import ScriptedServer
+
+# Loaded here once: pytester forgets what its runs import, and compiled parts must not be loaded twice.
+for _name in ("deepdiff", "jsonschema", "openai", "yaml"):
+    importlib.import_module(_name)
 
 Body = dict[str, Any]
 RULE = "Answer with the number only."
@@ -54,14 +60,15 @@ class Project:
     def suite(self, text: str, *, name: str = "orders") -> Path:
         return self.write_bytes(f"{name}.metaprompt.yaml", text.replace("BASE", self.server.base_url).encode())
 
-    def run(self, *args: str, env: Mapping[str, str] | None = None) -> After:
-        """Run pytest in a process of its own, with a JSON report."""
+    def run(self, *args: str, env: Mapping[str, str] | None = None, own_process: bool = False) -> After:
+        """Run pytest with a JSON report, in this process unless it needs one of its own."""
         with pytest.MonkeyPatch.context() as patch:
             for name in ("CI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "PYTEST_ADDOPTS"):
                 patch.delenv(name, raising=False)
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
-            result = self.pytester.runpytest_subprocess("--metaprompt-report=report.json", *args)
+            run = self.pytester.runpytest_subprocess if own_process else self.pytester.runpytest_inprocess
+            result = run("--metaprompt-report=report.json", "-p", "no:hypothesispytest", *args)
         report = self.path / "report.json"
         found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
         report.unlink(missing_ok=True)

@@ -11,8 +11,9 @@ from pytest_metaprompt.errors import Place, did_you_mean
 from pytest_metaprompt.formats.assertions import read_assertion, read_expect, right_answer
 from pytest_metaprompt.formats.filling import Filling
 from pytest_metaprompt.formats.marked import Marked
+from pytest_metaprompt.formats.messages import read_messages
 from pytest_metaprompt.formats.problems import Problems
-from pytest_metaprompt.suites import Assertion, Case, Json, Message, Split
+from pytest_metaprompt.suites import Assertion, Case, Json, Split
 from pytest_metaprompt.templates import as_text
 
 CheckAssertion = Callable[[Assertion], None]
@@ -59,7 +60,7 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
         where=form.where,
         vars=filling.values,
         input=filling.text(form.entries["input"]) if "input" in form.entries else None,
-        messages=tuple(_read_message(node, filling) for node in form.items("messages")),
+        messages=read_messages(form.entries["messages"], filling) if "messages" in form.entries else (),
         assertions=assertions,
         answer=right_answer(assertions, expect),
         tags=_read_tags((*defaults.tags, *form.items("tags")), filling),
@@ -95,37 +96,28 @@ def _read_id(form: CaseForm, filling: Filling) -> str:
         return _fallback_id(form)
     node = form.entries["id"]
     case_id = filling.text(node) if isinstance(node.value, str) else as_text(node.plain())
-    problem = _id_problem(case_id)
+    problem, hint = _id_problem(case_id)
     if problem:
-        where = form.where if form.from_row else filling.problems.at(node.line)
-        filling.problems.add(where, problem, hint="an id is one line, without '::' and outer spaces")
+        filling.problems.add(form.where if form.from_row else filling.problems.at(node.line), problem, hint=hint)
     return case_id
 
 
-def _id_problem(case_id: str) -> str | None:
+def _id_problem(case_id: str) -> tuple[str, str | None] | tuple[None, None]:
     if case_id == _RESERVED_ID:
-        return f"the id {case_id!r} is reserved for the gate of the suite"
+        return f"the id {case_id!r} is reserved for the gate of the suite", "choose another"
     if not case_id:
-        return "the id is empty"
+        return "the id is empty", None
     # pytest takes a node id apart at '::'.
-    unfit = "::" in case_id or case_id != case_id.strip() or not case_id.isprintable()
-    return f"the id {case_id!r} cannot be part of a pytest node id" if unfit else None
+    if "::" in case_id or case_id != case_id.strip() or not case_id.isprintable():
+        hint = "an id is one line, without '::' and outer spaces"
+        return f"the id {case_id!r} cannot be part of a pytest node id", hint
+    return None, None
 
 
 def _fallback_id(form: CaseForm) -> str:
     said = {key: form.entries[key].plain() for key in ("input", "messages") if key in form.entries}
     canonical = json.dumps({"vars": form.vars, **said}, sort_keys=True, separators=(",", ":"))
     return f"{form.stem}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
-
-
-def _read_message(node: Marked, filling: Filling) -> Message:
-    entries = node.mapping()
-    content = entries["content"] if "content" in entries and entries["content"].value is not None else None
-    return Message(
-        role=entries["role"].text(),
-        content=filling.text(content) if content else "",
-        extra={key: filling.json(child) for key, child in entries.items() if key not in ("role", "content")},
-    )
 
 
 def _read_tags(nodes: Iterable[Marked], filling: Filling) -> tuple[str, ...]:

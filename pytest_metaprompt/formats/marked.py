@@ -7,7 +7,7 @@ what is surely a slip (a duplicate key) is a problem.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -86,6 +86,15 @@ def read_marked(text: str, path: str) -> Document:
     except MetapromptError as fatal:
         raise SuiteFileError([*builder.problems, fatal]) from None
     return Document(builder.root, tuple(builder.problems))
+
+
+def marked(value: Json, line: int) -> Marked:
+    """A value as JSON has it as a tree in which everything stands on one line."""
+    if isinstance(value, Mapping):
+        return Marked({key: marked(child, line) for key, child in value.items()}, line, dict.fromkeys(value, line))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return Marked(tuple(marked(child, line) for child in value), line)
+    return Marked(value, line)
 
 
 def _events(text: str, path: str) -> Iterator[yaml.Event]:

@@ -46,6 +46,14 @@ def find_flaws(root: Marked) -> tuple[Flaw, ...]:
     return tuple(walk.flaws)
 
 
+def find_message_flaws(messages: Marked) -> tuple[Flaw, ...]:
+    """Everything in which a list of chat messages differs from the schema."""
+    walk = _Walk()
+    case = suite_schema()["properties"]["cases"]["items"]["else"]
+    walk.check(messages, case["properties"]["messages"], _Spot("messages", messages.line, ()))
+    return tuple(walk.flaws)
+
+
 @dataclass(frozen=True, slots=True)
 class _Spot:
     """Where a value stands, and what to call it."""

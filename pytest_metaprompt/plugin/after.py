@@ -111,7 +111,8 @@ def _write_report(state: PromptSession, path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        state.notes.append(f"report written to {path}")
+        shown = path.relative_to(state.root) if path.is_relative_to(state.root) else path
+        state.notes.append(f"report written to {shown}")
     except OSError as error:
         state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.repair.bench import Bench
+from pytest_metaprompt.results import Count
 from pytest_metaprompt.runner import each
 from pytest_metaprompt.stats import binomial_tail
 
@@ -166,8 +167,6 @@ class HoldoutResult:
 
     fixed: tuple[str, ...]
     broken: tuple[str, ...]
-    failing: int
-    total: int
 
 
 async def hold_out(
@@ -180,24 +179,21 @@ async def hold_out(
     tried = await each(failing, lambda key: bench.first(candidate, key), limit=bench.limit)
     claims = [key for key, passed in zip(failing, tried, strict=True) if passed]
     confirmed = await confirm(bench, current, candidate, claims, strict)
-    return HoldoutResult(confirmed.fixed, broken, len(failing), len(keys))
+    return HoldoutResult(confirmed.fixed, broken)
 
 
-def veto(result: HoldoutResult, *, fixed: int, failing: int) -> str | None:
-    """Why the held-out cases forbid the candidate, which fixed so many of the failing training cases; None if they
-    allow it.
+def veto(*, broken: Sequence[str], train: Count, held: Count) -> str | None:
+    """Why the held-out cases forbid a candidate; None if they allow it.
 
-    Nothing that passed may be lost. And the fixes must carry over: that so few held-out cases are fixed must be
-    likely, at a chance of at least `ALPHA`, for a candidate that fixes as large a share as it does in training.
+    `train` and `held` count the cases that failed under the routine as it was, and those of them that are fixed.
+    Nothing that passed may be lost. And the fixes must carry over: that so few held-out cases are fixed must be likely,
+    at a chance of at least `ALPHA`, for a candidate that fixes as large a share there as it does in training.
     """
-    if result.broken:
-        return f"breaks held-out {', '.join(map(repr, result.broken))}"
-    if not result.failing or not failing:
+    if broken:
+        return f"breaks held-out {', '.join(map(repr, broken))}"
+    if not held.total or not train.total:
         return None
-    share = fixed / failing if not result.fixed else (fixed + 1) / (failing + 2)
-    if binomial_tail(len(result.fixed), result.failing, share) < ALPHA:
-        return (
-            f"does not generalise: fixes {fixed}/{failing} of the training failures, "
-            f"but {len(result.fixed)}/{result.failing} of the held-out ones"
-        )
+    share = train.passed / train.total if not held.passed else (train.passed + 1) / (train.total + 2)
+    if binomial_tail(held.passed, held.total, share) < ALPHA:
+        return f"does not generalise: fixes {train} of the training failures, but {held} of the held-out ones"
     return None

@@ -23,11 +23,13 @@ from pytest_metaprompt.repair.acceptance import (
 from pytest_metaprompt.repair.bench import Bench, IndecisiveError
 from pytest_metaprompt.repair.clusters import round_robin
 from pytest_metaprompt.repair.proposers.reflect import DeclinedError
+from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.split import Sides, split
 from pytest_metaprompt.repair.validation import RefusedError, Terms, validate
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
+    Count,
     Observation,
     Proposal,
     ProposalRecord,
@@ -43,6 +45,7 @@ MAX_ROUNDS = 8
 PATIENCE = 4
 FINALISTS = 2
 PROBED = 5
+META = "reflect"
 
 
 class Journal(Protocol):
@@ -74,6 +77,11 @@ class RepairJob:
     max_length: int | None = None
     max_seconds: float | None = None
 
+    @property
+    def asks_meta(self) -> bool:
+        """Whether a meta model may propose."""
+        return META in self.proposers
+
 
 @dataclass(slots=True)
 class Findings:
@@ -84,6 +92,7 @@ class Findings:
     exact: bool = False
     reason: str = ""
     trouble: str | None = None
+    unproved: str | None = None
     out_of_budget: bool = False
     flaky: set[str] = field(default_factory=set)
     lost: list[str] = field(default_factory=list)
@@ -112,6 +121,7 @@ class Repair:
             async with asyncio.timeout(self._job.max_seconds):
                 await self._prepare()
                 await self._search()
+                self._take_back_unproved()
         except BudgetExhaustedError as error:
             self.found.out_of_budget, self.found.reason = True, error.message
         except TimeoutError:
@@ -181,6 +191,20 @@ class Repair:
             idle = 0 if await self._run_round(failing) else idle + 1
         self.found.reason = self.found.reason or f"{len(failing)} cases still fail, and nothing more was found to help"
 
+    def _take_back_unproved(self) -> None:
+        """In the end, at least one held-out failure must be fixed, if there is one: small steps add up to no proof."""
+        text = self.found.current.text
+        held = self._fixed(self.found.sides.holdout, text, set())
+        if text == self._job.routine.text or held.passed or not held.total:
+            return
+        train = self._fixed(self.found.sides.train, text, set())
+        self.found.current = self._job.routine
+        self.found.reason = self.found.unproved = (
+            f"hold-out: does not generalise: fixes {train} of the training failures, "
+            f"but none of {held.total} held-out ones"
+        )
+        self._job.journal.note("taken_back", reason=self.found.unproved)
+
     async def _stable_failures(self) -> list[str]:
         text = self.found.current.text
         keys = [*self.found.sides.train, *self.found.sides.holdout]
@@ -201,7 +225,7 @@ class Repair:
             return False
         order = [one.subject.key for one in round_robin(self._observations(failing))]
         self._job.progress(f"round {self._round}: racing {len(proposals)} proposals on {len(order)} failing cases")
-        entrants = {Entrant(one.text, one.examples_from): one for one in proposals}
+        entrants = {Entrant(one.text, self._shown(one.text)): one for one in proposals}
         standings = await race(self._bench, list(entrants), order)
         finalists = [standing for standing in standings if standing.finished and standing.fixed][:FINALISTS]
         kept: Standing | None = None
@@ -230,7 +254,7 @@ class Repair:
 
     def _give_up(self, name: str, error: MetapromptError) -> None:
         """A proposer that cannot answer is not asked again; why is shown and kept."""
-        who = "meta model" if name == "reflect" else name
+        who = "meta model" if name == META else name
         verb = "answers" if isinstance(error, DeclinedError) else "gave no usable answer:"
         self.found.trouble = f"the {who} {verb} {error}"
         self._job.journal.note("gave_up", proposer=name, reason=str(error))
@@ -288,12 +312,27 @@ class Repair:
             self._job.progress(f"round {self._round}: hold-out of {len(self.found.sides.holdout)} cases")
         held = await hold_out(bench, old, new, self._steady(self.found.sides.holdout), strict)
         self.found.lost.extend(key for key in held.broken if key not in self.found.lost)
-        shown = len(proposal.examples_from & set(failing))
-        objection = veto(held, fixed=len(confirmed.fixed), failing=len(failing) - shown)
+        now = {*confirmed.fixed, *held.fixed}
+        train, far = (self._fixed(side, new, now) for side in (self.found.sides.train, self.found.sides.holdout))
+        objection = veto(broken=held.broken, train=train, held=far)
         if objection is None:
-            for key in proposal.examples_from:
+            for key in self._shown(new):
                 await bench.first(new, key)
         return f"hold-out: {objection}" if objection else None
+
+    def _fixed(self, side: Sequence[str], text: str, now: set[str]) -> Count:
+        """Of the cases on a side that failed under the routine as it was: how many pass under a text.
+
+        `now` holds the fixes that were just confirmed; what was fixed before was guarded. Cases that the text gives
+        away do not count.
+        """
+        first, shown = self._job.routine.text, self._shown(text)
+        failed = [key for key in self._steady(side) if self._bench.state(first, key) == "failing" and key not in shown]
+        fixed = [key for key in failed if key in now or self._bench.state(self.found.current.text, key) == "passing"]
+        return Count(len(fixed), len(failed))
+
+    def _shown(self, text: str) -> frozenset[str]:
+        return shown_cases(self._job.routine, self._routines[text], self._job.subjects)
 
     def _by_risk(self, text: str) -> list[str]:
         """The passing training cases: once broken first, then protected ones, then the short ones."""

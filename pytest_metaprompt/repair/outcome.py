@@ -42,7 +42,7 @@ async def repair_routine(job: RepairJob, *, mode: Mode, allow_dirty: bool, spent
         holdout=HoldoutCount(0, 0, len(found.sides.holdout)) if found.sides.holdout else None,
     )
     if found.current.text == job.routine.text:
-        outcome = replace(outcome, status=_status(found), reason=_why_not(found), broken=tuple(found.lost))
+        outcome = replace(outcome, status=_status(found), reason=_why_not(job, found), broken=tuple(found.lost))
     else:
         job.progress("measuring every case under the new routine")
         outcome = _write(
@@ -96,12 +96,14 @@ def _status(found: Findings) -> RepairStatus:
     return "error" if found.trouble is not None and not found.records else "rejected"
 
 
-def _why_not(found: Findings) -> str:
+def _why_not(job: RepairJob, found: Findings) -> str:
     """The reason that a user can act on: trouble first, then what the last proposals were refused for."""
     if found.out_of_budget:
         return found.reason
     last = [record.reason for record in found.records if "tried before" not in record.reason][-2:]
-    reasons = [reason for reason in (found.trouble, *last) if reason]
+    reasons = [reason for reason in (found.unproved, found.trouble, *last) if reason]
+    if not reasons and not job.asks_meta:
+        return f"{found.reason}; no meta model was asked: set meta: in the suite, or pass --metaprompt-meta"
     return "; ".join(dict.fromkeys(reasons)) or found.reason
 
 

@@ -21,16 +21,24 @@ class Sides:
 
 
 def split(passed: Mapping[str, bool], *, forced: Mapping[str, Split], share: float, seed: int) -> Sides:
-    """Hold out a share of the cases that passed and of those that did not, chosen by a seeded hash of their keys.
+    """Hold out a share of the cases, some that passed and some that failed, chosen by a seeded hash of their keys.
 
-    The choice for a case does not depend on the order of the cases. `forced` overrides it for a case.
+    The choice among the failing ones does not depend on the order of the cases. `forced` overrides it for a case.
     """
     held = {key for key, side in forced.items() if side == "holdout"}
-    if len(passed) >= SMALLEST_SPLIT:
-        for outcome in (True, False):
-            free = [key for key, value in passed.items() if value is outcome and key not in forced]
-            free.sort(key=lambda key: hashlib.sha256(f"{seed}:{key}".encode()).digest())
-            held.update(free[: round(share * len(free))])
+    if len(passed) >= SMALLEST_SPLIT and share > 0:
+        free = sorted((key for key in passed if key not in forced), key=lambda key: _hash(key, seed))
+        failing = [key for key in free if not passed[key]]
+        passing = [key for key in free if passed[key]]
+        # One or two failing cases on the far side would prove little: a patch that fixes half of all misses both of
+        # two in one of four repairs, but all of three only in one of eight.
+        wanted = max(round(share * len(failing)), min(3, len(failing) // 3))
+        held.update(failing[:wanted])
+        held.update(passing[: max(0, round(share * len(free)) - wanted)])
     return Sides(
         train=tuple(key for key in passed if key not in held), holdout=tuple(key for key in passed if key in held)
     )
+
+
+def _hash(key: str, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed}:{key}".encode()).digest()

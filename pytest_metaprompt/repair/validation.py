@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.errors import RoutineError
+from pytest_metaprompt.repair.showing import instructions, shown_turn
 from pytest_metaprompt.results import Proposal, Subject
-from pytest_metaprompt.routines import Routine, Turn, parse_routine, render
+from pytest_metaprompt.routines import Routine, parse_routine, render
 from pytest_metaprompt.suites import Json
 
 COPIED_WORDS = 8
@@ -125,7 +126,7 @@ def _check_renders(new: Routine, proposal: Proposal, terms: Terms) -> None:
 
 
 def _check_length(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    before, after = len(_instructions(terms.old)), len(_instructions(new))
+    before, after = len(instructions(terms.old)), len(instructions(new))
     most = terms.max_length or max(int(1.25 * before), before + 600)
     if after > most:
         raise RefusedError(f"grows to {after} characters; at most {most} are allowed")
@@ -136,7 +137,7 @@ def _check_length(new: Routine, proposal: Proposal, terms: Terms) -> None:
 
 
 def _check_losses(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    old_text, new_text = _instructions(terms.old), _instructions(new)
+    old_text, new_text = instructions(terms.old), instructions(new)
     finders: tuple[tuple[str, Callable[[str], set[str]]], ...] = (
         ("heading", lambda text: set(_HEADING.findall(text))),
         ("tool name", lambda text: {name for name in terms.tools if re.search(rf"\b{re.escape(name)}\b", text)}),
@@ -163,7 +164,7 @@ def _check_characters(new: Routine, proposal: Proposal, terms: Terms) -> None:
     for character in sorted(set(new.text) - set(terms.old.text)):
         if unicodedata.category(character) in ("Cf", "Cc", "Co", "Cs") and character not in "\n\t":
             raise RefusedError(f"holds an invisible character, U+{ord(character):04X}")
-    gained = set(_URL.findall(_instructions(new))) - set(_URL.findall(terms.old.text))
+    gained = set(_URL.findall(instructions(new))) - set(_URL.findall(terms.old.text))
     if gained:
         raise RefusedError(f"adds the address {min(gained)}")
 
@@ -172,7 +173,7 @@ def _check_tools(new: Routine, proposal: Proposal, terms: Terms) -> None:
     if not terms.tools:
         return
     known = terms.tools | set(_IDENTIFIER.findall(terms.old.text)) | set(new.placeholders)
-    unknown = sorted(set(_IDENTIFIER.findall(_instructions(new))) - known)
+    unknown = sorted(set(_IDENTIFIER.findall(instructions(new))) - known)
     if unknown:
         raise RefusedError(f"names {unknown[0]!r}, which is no tool of the target")
 
@@ -180,9 +181,9 @@ def _check_tools(new: Routine, proposal: Proposal, terms: Terms) -> None:
 def _check_copies(new: Routine, proposal: Proposal, terms: Terms) -> None:
     old_turns = set(terms.old.turns)
     exempt = [subject for subject in terms.subjects if subject.key in proposal.examples_from]
-    shown = {_shown_turn(terms.old, subject) for subject in exempt}
+    shown = {shown_turn(terms.old, subject) for subject in exempt}
     added = [turn for turn in new.turns if turn not in old_turns and turn not in shown]
-    written = "\n".join([_instructions(new), *(text for turn in added for text in (turn.user, turn.assistant))])
+    written = "\n".join([instructions(new), *(text for turn in added for text in (turn.user, turn.assistant))])
     _refuse_copies(written, terms)
     inputs = {_normal(text): subject.key for subject in terms.subjects for text in inputs_of(subject)}
     for turn in added:
@@ -215,17 +216,6 @@ def answers_of(subject: Subject) -> list[str]:
     checks = [check for check in subject.case.assertions if not check.negated and check.kind not in ("python", "regex")]
     values = [check.value for check in checks if check.kind != "is-json"]
     return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
-
-
-def _shown_turn(routine: Routine, subject: Subject) -> Turn | None:
-    if routine.last_user is None or subject.case.answer is None:
-        return None
-    return Turn(render(routine, subject.case)[routine.last_user].content.strip(), subject.case.answer.strip())
-
-
-def _instructions(routine: Routine) -> str:
-    """Everything but the worked examples."""
-    return "\n\n".join(part.text for index, part in enumerate(routine.parts) if routine.kind(index) != "examples")
 
 
 def _strings(value: Json) -> Iterator[str]:

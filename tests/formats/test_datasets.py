@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pytest_metaprompt.errors import Place
@@ -69,6 +71,16 @@ def test_data_sets_and_single_cases_keep_their_order(folder: Folder) -> None:
     assert [case.id for case in cases] == ["a", "t1", "t2", "b"]
 
 
+def test_a_cell_may_hold_a_chat_as_json_which_is_taken_as_it_is(folder: Folder) -> None:
+    chat = '[{"role": "user", "content": "{{x}}"}, {"role": "assistant", "content": null, "tool_calls": [{"id": "1"}]}]'
+    folder.put("o.csv", f"chat|answer\n'{chat}'|y\n")
+    (case,) = folder.cases(
+        "cases: [{dataset: o.csv, csv: {delimiter: '|', quotechar: \"'\"}, messages: '{{chat}}', "
+        "expect: '{{answer}}'}]\n"
+    )
+    assert case.messages == (Message("user", "{{x}}"), Message("assistant", "", {"tool_calls": [{"id": "1"}]}))
+
+
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
@@ -104,6 +116,28 @@ def test_data_sets_and_single_cases_keep_their_order(folder: Folder) -> None:
                 "o.csv:3: unknown split 'ORD-2' (known: holdout, train)",
             ],
         ),
+        (
+            "dataset: o.csv\n  messages: '{{order}}'",
+            [
+                "o.csv:2: messages must be a list in JSON, not the text 'ORD-1' (the cell must hold [{...}, ...])",
+                "o.csv:3: messages must be a list in JSON, not the text 'ORD-2' (the cell must hold [{...}, ...])",
+            ],
+        ),
+        (
+            "dataset: chat.csv\n  messages: '{{a}}'",
+            [
+                "chat.csv:2: in the messages: unknown role 'bot' (known: assistant, developer, system, tool, user)",
+                "chat.csv:2: in the messages: missing key 'content' (what is said)",
+                "chat.csv:3: in the messages: messages must be a list with at least one item, not a mapping",
+            ],
+        ),
+        (
+            "dataset: o.csv\n  messages: chat",
+            [
+                "4: messages must be a list with at least one message, or a {{column}} that holds one as JSON, "
+                "not the text 'chat'"
+            ],
+        ),
         ("dataset: holes.csv\n  id: '{{a}}'", ["holes.csv:2: the row has 1 cells, but the header line has 2"]),
         ("dataset: same.csv", ["same.csv:3: identical cases at lines 2 and 3: give them ids"]),
         ("dataset: same.csv\n  id: '{{a}}'", ["same.csv:3: the id '1' is given twice, first at same.csv:2"]),
@@ -117,7 +151,9 @@ def test_data_sets_and_single_cases_keep_their_order(folder: Folder) -> None:
     ],
 )
 def test_what_is_wrong_with_a_data_set_is_told(folder: Folder, text: str, problems: list[str]) -> None:
-    folder.put("o.csv", TABLE).put("holes.csv", "a,b\n1\n").put("same.csv", "a\n1\n1\n").put("colons.csv", "a\nx::y\n")
+    folder.put("o.csv", TABLE).put("holes.csv", "a,b\n1\n").put("same.csv", "a\n1\n1\n").put(
+        "colons.csv", "a\nx::y\n"
+    ).put("chat.csv", """a\n"[{""role"": ""bot""}]"\n{}\n""")
     assert folder.problems(f"{HEAD}cases:\n- {text}\n  expect: x\n") == problems
 
 
@@ -125,3 +161,17 @@ def test_rows_without_an_assertion_are_told_once(folder: Folder) -> None:
     assert folder.put("o.csv", TABLE).problems(f"{HEAD}cases:\n- dataset: o.csv\n") == [
         "3: the case has no assertion, so it would always pass (give it expect or assert)"
     ]
+
+
+CONVERSATIONS = Path(__file__).parents[3] / "shared/data/flight_cancellation/functionCallingEval.csv"
+
+
+@pytest.mark.skipif(not CONVERSATIONS.exists(), reason="the real data is not beside the project")
+def test_real_conversations_with_tool_calls_are_read(folder: Folder) -> None:
+    cases = folder.put("f.csv", CONVERSATIONS.read_bytes()).cases(
+        "cases:\n- dataset: f.csv\n  csv: {delimiter: '|', escapechar: '\\'}\n  messages: '{{conversation}}'\n"
+        "  assert: [{type: tool-call, value: {name: '{{expected_function}}'}}]\n"
+    )
+    assert len(cases) == 17
+    assert cases[3].messages[-1] == Message("tool", "Non-refundable", {"tool_call_id": "call_005"})
+    assert cases[3].assertions[0].value == {"name": "offer_flight_credit"}

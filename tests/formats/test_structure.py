@@ -3,12 +3,15 @@ from __future__ import annotations
 import copy
 import json
 import random
+from contextlib import suppress
+from pathlib import Path
 
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_metaprompt.errors import SuiteFileError
 from pytest_metaprompt.formats.marked import read_marked
 from pytest_metaprompt.formats.schemas import read_schema
 from pytest_metaprompt.formats.structure import find_flaws
@@ -94,6 +97,11 @@ def spoil(document: dict[str, object], dice: random.Random) -> None:
         container[new] = container.pop(key) if deed == "move" else copy.deepcopy(dice.choice(JUNK))
 
 
+def surroundings(path: Path) -> Folder:
+    """What the whole suite names."""
+    return Folder(path).put("r.md", "").put("p.md", "").put("tools.json", "[]").put("d.csv", "a;b;c;d\n9;2;3;train\n")
+
+
 def schemas(schema: dict[str, object]) -> list[dict[str, object]]:
     """The schema and every schema in it."""
     inner = [schema[key] for key in ("items", "then", "else") if key in schema]
@@ -109,6 +117,10 @@ def test_the_schema_uses_only_keywords_that_are_understood() -> None:
     assert {key for schema in schemas(read_schema()) for key in schema} <= KEYWORDS
 
 
+def test_a_reference_stands_alone_but_for_a_description() -> None:
+    assert all(schema.keys() <= {"$ref", "description"} for schema in schemas(read_schema()) if "$ref" in schema)
+
+
 def test_the_schema_describes_every_key_for_editors() -> None:
     found = schemas(read_schema())
     undescribed = [
@@ -120,8 +132,9 @@ def test_the_schema_describes_every_key_for_editors() -> None:
     assert undescribed == []
 
 
-def test_a_suite_with_every_key_has_no_flaw() -> None:
+def test_a_suite_with_every_key_has_no_flaw(tmp_path: Path) -> None:
     assert flaws(WHOLE) == []
+    assert [case.id for case in surroundings(tmp_path).suite(json.dumps(WHOLE)).cases] == ["1", "two", "9"]
     assert jsonschema.Draft202012Validator(read_schema()).is_valid(WHOLE)
 
 
@@ -145,6 +158,20 @@ def test_each_value_of_a_whole_suite_is_judged_as_jsonschema_does(junk: object) 
         container, key = spots(document)[index]
         container[key] = junk
         assert (flaws(document) == []) == VALIDATOR.is_valid(document), (key, junk)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 6))
+def test_a_spoiled_suite_is_read_or_refused_but_never_a_crash(
+    tmp_path_factory: pytest.TempPathFactory, dice: random.Random, times: int
+) -> None:
+    folder = surroundings(tmp_path_factory.getbasetemp())
+    document = copy.deepcopy(WHOLE)
+    for _ in range(times):
+        if spots(document):
+            spoil(document, dice)
+    with suppress(SuiteFileError):
+        folder.suite(json.dumps(document))
 
 
 TOP = (

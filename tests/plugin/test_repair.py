@@ -325,7 +325,7 @@ def test_ctrl_c_in_the_middle_of_a_repair_writes_nothing(broken: Project) -> Non
         return interrupt(body)
 
     broken.meta = meta
-    after = broken.run("--metaprompt-fix")
+    after = broken.run("--metaprompt-fix", own_process=True)
     assert after.code == 2
     assert after.files["routine.md"] == ROUTINE.encode()
     assert "Traceback" not in after.text

@@ -21,19 +21,6 @@ from typing import Any, Literal, Self
 
 from pytest_metaprompt.results import Reply, Request
 
-__all__ = [
-    "Answer",
-    "Fault",
-    "Script",
-    "ScriptedClient",
-    "ScriptedServer",
-    "Served",
-    "by_model",
-    "completion",
-    "in_turn",
-    "tool_call",
-]
-
 Body = dict[str, Any]
 """A JSON object, as a test wants to look into it."""
 

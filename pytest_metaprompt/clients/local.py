@@ -148,9 +148,10 @@ def _load(path: Path) -> _Server:
 
 def _thread_count() -> int:
     # Half of the cores: the runtime's threads spin while they wait for each other, and as many as there are cores
-    # make a reply six to twenty times slower as soon as anything else runs (measured on two cores).
+    # make a reply three to twenty times slower as soon as anything else runs (measured on two cores). At most four,
+    # because a container may see many cores and be given few.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-    return max(1, cores // 2)
+    return max(1, min(4, cores // 2))
 
 
 _MODELS: dict[Path, _LocalModel] = {}

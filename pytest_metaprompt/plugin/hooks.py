@@ -40,12 +40,15 @@ class Hooks:
         """A failing case under a gate is shown, and left to the gate to judge."""
         report = yield
         if self._used is not None:
-            from pytest_metaprompt.plugin.collection import CaseItem
+            from pytest_metaprompt.plugin.collection import CaseItem, CaseProblemError
 
-            if report.failed and isinstance(item, CaseItem) and item.loaded.suite.gate is not None and item.result:
-                report.outcome = "skipped"
-                report.wasxfail = "the gate judges the suite"
-                report.__dict__["metaprompt_failing"] = item.result.outcome
+            if isinstance(item, CaseItem) and call.excinfo and isinstance(call.excinfo.value, CaseProblemError):
+                # pytest asks an item for its page only when its call failed, not its setup.
+                report.longrepr = item.repr_failure(call.excinfo)
+                if item.loaded.suite.gate is not None:
+                    report.outcome = "skipped"
+                    report.wasxfail = "the gate judges the suite"
+                    report.__dict__["metaprompt_failing"] = call.excinfo.value.result.outcome
         return report
 
     @pytest.hookimpl(tryfirst=True)

@@ -323,8 +323,8 @@ class Repair:
     def _fixed(self, side: Sequence[str], text: str, now: set[str]) -> Count:
         """Of the cases on a side that failed under the routine as it was: how many pass under a text.
 
-        `now` holds the fixes that were just confirmed; what was fixed before was guarded. Cases that the text gives
-        away do not count.
+        `now` holds the fixes that were just confirmed; what was fixed before was guarded. Cases that the text
+        shows with their answers do not count.
         """
         first, shown = self._job.routine.text, self._shown(text)
         failed = [key for key in self._steady(side) if self._bench.state(first, key) == "failing" and key not in shown]
@@ -332,7 +332,7 @@ class Repair:
         return Count(len(fixed), len(failed))
 
     def _shown(self, text: str) -> frozenset[str]:
-        return shown_cases(self._job.routine, self._routines[text], self._job.subjects)
+        return shown_cases(self._routines[text], self._job.subjects)
 
     def _by_risk(self, text: str) -> list[str]:
         """The passing training cases: once broken first, then protected ones, then the short ones."""

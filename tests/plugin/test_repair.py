@@ -9,8 +9,8 @@ import subprocess
 from typing import Any
 
 import pytest
-from pytest_metaprompt.testing import Fault
 
+from pytest_metaprompt.testing import Fault
 from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule, system_of, user_of
 
 ROUTINE = "# Numbers\n\nYou read numbers in a customer's message.\nBe polite.\n"
@@ -205,7 +205,9 @@ def test_a_patch_that_memorises_the_training_inputs_is_stopped_by_the_hold_out(b
     broken.target, broken.meta = by_heart, memorise
     after = broken.run("--metaprompt-fix")
     assert_untouched(after)
-    assert "hold-out: does not generalise" in repair_of(after)["proposals"][0]["reason"]
+    assert repair_of(after)["status"] == "rejected"
+    assert "hold-out: does not generalise" in repair_of(after)["reason"]
+    assert "hold-out: does not generalise" in after.text
 
 
 def test_newlines_mark_mode_and_symlink_are_kept(broken: Project) -> None:

@@ -7,6 +7,7 @@ open a message.
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -92,7 +93,9 @@ def open_routine(ref: RoutineRef, *, root: Path) -> Routine:
         return parse_routine(ref.inline or "", name=f"{ref.where} (inline)", form="plain")
     source = read_text(ref.path)
     form: Form = "chat" if ref.path.suffix == ".prompty" else "plain"
-    name = ref.path.relative_to(root) if ref.path.is_relative_to(root) else ref.path
+    # Only the name: what `..` means to the disk may differ where folders are symlinks.
+    name = Path(os.path.normpath(ref.path))
+    name = name.relative_to(root) if name.is_relative_to(root) else name
     return replace(parse_routine(source.text, name=name.as_posix(), form=form), source=source)
 
 

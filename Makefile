@@ -13,11 +13,9 @@ DEMO := .demo
 
 demo: $(VENV)/demo.stamp
 	@rm -rf $(DEMO) && mkdir -p $(DEMO) && cp -R example_project $(DEMO)/
-	@echo "== 1. the tests as they are: red"
-	cd $(DEMO) && ../$(BIN)/pytest example_project; test $$? -eq 1
-	@echo "== 2. the repair"
+	@echo "== 1. the tests as they are, red, and their repair"
 	cd $(DEMO) && ../$(BIN)/pytest example_project --metaprompt-fix
-	@echo "== 3. the tests again: green"
+	@echo "== 2. the same tests on the repaired routines: green"
 	cd $(DEMO) && ../$(BIN)/pytest example_project
 	@echo "== the repaired copies are in $(DEMO)/example_project/routines"
 

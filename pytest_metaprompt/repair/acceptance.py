@@ -24,7 +24,7 @@ LOST = 3
 ALPHA = 0.05
 """The chance of an accident that a decision may rest on."""
 
-_CHUNK = 8
+_HEAT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,31 +73,41 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far an entrant came: what it seems to fix, and whether it stayed in the race to the end."""
+    """How far an entrant came: what it seems to fix, and how many cases it has yet to try."""
 
     entrant: Entrant
-    fixed: tuple[str, ...]
-    finished: bool
+    fixed: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+    @property
+    def reach(self) -> tuple[int, int, int]:
+        """What it can still become, to compare by: the most fixes, then the shortest text, then the least to try."""
+        return len(self.fixed) + len(self.left), -len(self.entrant.text), -len(self.left)
 
 
 async def race(bench: Bench, entrants: Sequence[Entrant], failing: Sequence[str]) -> list[Standing]:
-    """One trial of each entrant on each failing case, dropping whoever can no longer win. Best first, then shortest.
+    """One trial of an entrant on each failing case, always of the one that can still become the best.
 
-    The order of `failing` should alternate between the causes of failure.
+    Ends when the one with the best reach has tried every case: it stands first, and nobody else can win any more. The
+    order of `failing` should alternate between the causes of failure.
     """
-    fixed: dict[Entrant, list[str]] = {entrant: [] for entrant in entrants}
-    alive = list(fixed)
-    for start in range(0, len(failing), _CHUNK):
-        heat = [(e, key) for key in failing[start : start + _CHUNK] for e in alive if key not in e.own]
-        passed = await each(heat, lambda lap: bench.first(lap[0].text, lap[1]), limit=bench.limit)
-        for (entrant, key), win in zip(heat, passed, strict=True):
-            if win:
-                fixed[entrant].append(key)
-        left = max(0, len(failing) - start - _CHUNK)
-        best = max((len(fixed[entrant]) for entrant in alive), default=0)
-        alive = [entrant for entrant in alive if len(fixed[entrant]) + left >= max(best, 1)]
-    standings = [Standing(entrant, tuple(keys), entrant in alive) for entrant, keys in fixed.items()]
-    return sorted(standings, key=lambda one: (not one.finished, -len(one.fixed), len(one.entrant.text)))
+    standings = [
+        Standing(entrant, left=tuple(key for key in failing if key not in entrant.own)) for entrant in entrants
+    ]
+    while True:
+        standings.sort(key=lambda one: one.reach, reverse=True)
+        first, *rest = standings
+        if not first.left:
+            return standings
+        standings = [await _run_on(bench, first), *rest]
+
+
+async def _run_on(bench: Bench, standing: Standing) -> Standing:
+    """The standing after one more heat."""
+    text, heat = standing.entrant.text, standing.left[:_HEAT]
+    passed = await each(heat, lambda key: bench.first(text, key), limit=bench.limit)
+    won = [key for key, win in zip(heat, passed, strict=True) if win]
+    return Standing(standing.entrant, (*standing.fixed, *won), standing.left[_HEAT:])
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,18 +226,16 @@ class Repair:
         order = [one.subject.key for one in round_robin(self._observations(failing))]
         self._job.progress(f"round {self._round}: racing {len(proposals)} proposals on {len(order)} failing cases")
         entrants = {Entrant(one.text, self._shown(one.text)): one for one in proposals}
-        standings = await race(self._bench, list(entrants), order)
-        finalists = [standing for standing in standings if standing.finished and standing.fixed][:FINALISTS]
-        kept: Standing | None = None
-        for standing in standings:
-            proposal = entrants[standing.entrant]
-            if kept is None and standing in finalists:
-                reason = await self._prove(proposal, standing, failing)
-                kept = standing if reason is None else None
-            else:
-                reason = _also_ran(standing, len(order), better=kept is not None)
-            self._record(proposal, reason, fixed=standing.fixed)
-        return kept is not None
+        for _ in range(FINALISTS):
+            first, *rest = await race(self._bench, list(entrants), order)
+            proposal = entrants.pop(first.entrant)
+            reason = await self._prove(proposal, first, failing) if first.fixed else "fixes none of the failing cases"
+            self._record(proposal, reason, fixed=first.fixed)
+            if reason is None or not entrants:
+                break
+        for standing in rest:
+            self._record(entrants[standing.entrant], _also_ran(standing), fixed=standing.fixed)
+        return reason is None
 
     async def _propose(self, failing: Sequence[str]) -> list[Proposal]:
         state = self._state(failing)
@@ -411,13 +409,6 @@ def _output(attempt: Attempt) -> object:
     return None if reply is None else (reply.text, tuple((call.name, call.raw_arguments) for call in reply.tool_calls))
 
 
-def _also_ran(standing: Standing, total: int, *, better: bool) -> str:
-    if not standing.fixed:
-        return "fixes none of the failing cases"
-    if not standing.finished:
-        return "fixes fewer cases than another proposal"
-    return (
-        "another proposal does as well or better"
-        if better
-        else f"fixes {len(standing.fixed)}/{total}, but was not tried further"
-    )
+def _also_ran(standing: Standing) -> str:
+    tried = f"fixes {len(standing.fixed)}, with {len(standing.left)} yet to try," if standing.left else "does no better"
+    return f"{tried} when another proposal was ahead"

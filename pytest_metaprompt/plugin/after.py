@@ -128,6 +128,8 @@ def summarise(state: PromptSession, terminal: pytest.TerminalReporter) -> None:
         if loaded.suite.gate is not None:
             bad = [result for result in runs[path].results if result.outcome != "passed"]
             write_failing(terminal, loaded.name, bad)
+    if any(repair.status == "applied" for repair in state.repairs):
+        terminal.write_line("as the tests found it, before the repair:")
     if ran:
         rows = [suite_row(loaded.name, runs[path], _gate_word(state, loaded)) for path, loaded in ran.items()]
         write_table(terminal, [HEADING, *rows])

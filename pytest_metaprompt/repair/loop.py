@@ -410,5 +410,6 @@ def _output(attempt: Attempt) -> object:
 
 
 def _also_ran(standing: Standing) -> str:
-    tried = f"fixes {len(standing.fixed)}, with {len(standing.left)} yet to try," if standing.left else "does no better"
-    return f"{tried} when another proposal was ahead"
+    if not standing.left:
+        return f"fixes {len(standing.fixed)} cases; another proposal does as well or better"
+    return f"fixes {len(standing.fixed)} cases so far, {len(standing.left)} not tried: another proposal was ahead"

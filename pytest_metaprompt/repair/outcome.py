@@ -8,6 +8,7 @@ from typing import Literal
 
 from pytest_metaprompt.errors import FileAccessError
 from pytest_metaprompt.repair.loop import Findings, Repair, RepairJob
+from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.writing import unified_diff, write_objection, write_routine
 from pytest_metaprompt.results import Count, HoldoutCount, RepairOutcome, RepairStatus, Run, Subject
 
@@ -56,8 +57,11 @@ def _with_evidence(outcome: RepairOutcome, job: RepairJob, found: Findings, afte
     fixed = tuple(key for key in now if now[key] and not was[key])
     broken = tuple(key for key in now if was[key] and not now[key])
     held = set(found.sides.holdout)
+    shown = shown_cases(found.current, job.subjects)
+    note = f"; {len(shown)} of the cases are shown in it as worked examples" if shown else ""
     return replace(
         outcome,
+        reason=found.reason + note,
         after=_count(after),
         fixed=fixed,
         broken=broken,
@@ -71,13 +75,13 @@ def _with_evidence(outcome: RepairOutcome, job: RepairJob, found: Findings, afte
 
 def _write(job: RepairJob, outcome: RepairOutcome, found: Findings, *, mode: Mode) -> RepairOutcome:
     if mode == "diff":
-        return replace(outcome, status="proposed", reason=found.reason)
+        return replace(outcome, status="proposed")
     try:
         write_routine(job.routine, found.current)
     except FileAccessError as error:
         return replace(outcome, status="error", reason=f"not written: {error}", after=outcome.before, runs=job.runs)
     job.journal.note("written", before=job.routine.text, after=found.current.text, diff=outcome.diff)
-    return replace(outcome, status="applied", reason=found.reason)
+    return replace(outcome, status="applied")
 
 
 def _with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.errors import RoutineError
@@ -47,12 +47,13 @@ class Demonstrations:
         pool = _pool(routine, (*state.failing, *state.passing))
         failing = {one.subject.key for one in state.failing}
         chance = random.Random(f"{state.seed}:{state.round}")
-        proposals: dict[str, Proposal] = {}
-        for base, chosen in _choices(routine, pool, failing, round_=state.round, chance=chance):
-            proposal = _proposal(routine, base, chosen, pool)
-            if proposal is not None:
-                proposals.setdefault(proposal.text, proposal)
-        return list(proposals.values())
+        if not pool:
+            return []
+        proposals = [
+            _proposal(base, chosen, pool)
+            for base, chosen in _choices(routine, pool, failing, round_=state.round, chance=chance)
+        ]
+        return list({proposal.text: proposal for proposal in proposals}.values())
 
 
 def _choices(
@@ -73,11 +74,8 @@ def _choices(
     ]
 
 
-def _proposal(routine: Routine, base: Routine, chosen: Sequence[_Example], pool: Sequence[_Example]) -> Proposal | None:
-    try:
-        text = add_turns(base, [example.turn for example in chosen]).text if chosen else base.text
-    except RoutineError:
-        return None
+def _proposal(base: Routine, chosen: Sequence[_Example], pool: Sequence[_Example]) -> Proposal:
+    text = add_turns(base, [example.turn for example in chosen]).text
     turns = {*base.turns, *(example.turn for example in chosen)}
     own = frozenset(example.key for example in pool if example.turn in turns)
     verb = "after the ones that help" if base.turns else "before the question"
@@ -98,6 +96,10 @@ def _example(routine: Routine, observation: Observation) -> _Example | None:
     turn = Turn(render(routine, case)[at].content.strip(), case.answer.strip())
     if not turn.user or placeholders(turn.user) or placeholders(turn.assistant):
         return None
+    try:
+        add_turns(routine, [turn])
+    except RoutineError:  # Its text would open a message in the file.
+        return None
     return _Example(observation.subject.key, turn, frozenset(_WORD.findall(turn.user.casefold())))
 
 
@@ -108,16 +110,23 @@ def _labels(pool: Sequence[_Example]) -> dict[str, list[_Example]]:
     return groups
 
 
+def _are_classes(groups: Mapping[str, Sequence[_Example]]) -> bool:
+    """Whether the right answers are a few classes, each with several cases, and not an answer for each case."""
+    return 1 < len(groups) <= _MANY_LABELS and sum(map(len, groups.values())) >= 2 * len(groups)
+
+
 def _whole_rounds(size: int, pool: Sequence[_Example]) -> int:
-    """The size, made so that every right answer is shown equally often where there are few."""
+    """The size, made so that every right answer is shown equally often where there are few, and half of the cases at
+    most are shown: the others are the evidence."""
     labels = len(_labels(pool))
-    return -(-size // labels) * labels if 1 < labels <= _MANY_LABELS else size
+    even = -(-size // labels) * labels if _are_classes(_labels(pool)) else size
+    return min(even, max(1, len(pool) // 2))
 
 
 def _pick(pool: Sequence[_Example], size: int, chance: random.Random) -> list[_Example]:
     """A set in random order: its answers in equal numbers where there are few, its inputs unlike each other."""
     groups = _labels(pool)
-    rows = list(groups.values()) if len(groups) <= _MANY_LABELS else [list(pool)]
+    rows = list(groups.values()) if _are_classes(groups) else [list(pool)]
     left = [chance.sample(row, len(row)) for row in rows]
     chosen: list[_Example] = []
     while len(chosen) < size and any(left):

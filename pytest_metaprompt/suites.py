@@ -103,6 +103,7 @@ class BudgetSettings:
     calls: int | None = None
     tokens: int | None = None
     seconds: float | None = None
+    usd: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,5 +83,6 @@ def read_fix(top: Section) -> FixSettings:
             calls=budget.whole("calls"),
             tokens=budget.whole("tokens"),
             seconds=budget.number("seconds"),
+            usd=budget.number("usd"),
         ),
     )

@@ -20,7 +20,7 @@ from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
 from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
 
 JOURNAL = ".metaprompt"
-META_CALLS = 16
+FREE = ("local", "echo")
 
 Say = Callable[[str], None]
 
@@ -50,6 +50,10 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
         total = sum(len(run.suite.cases) for run in runs)
         reason = f"{missing} of {total} cases were not run, and a repair is proved on all of them; run the whole suites"
         return replace(outcome, status="rejected", reason=reason)
+    unpriced = _unpriced(runs)
+    if unpriced is not None:
+        reason = f"fix.budget.usd is set, but no price is known for {unpriced}; set calls or tokens in place of usd"
+        return replace(outcome, status="budget", reason=reason)
     return _search(session, group, runs, say)
 
 
@@ -127,6 +131,14 @@ def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
         tokens=min(tokens) if tokens else None,
         seconds=min(seconds) if seconds else None,
     )
+
+
+def _unpriced(runs: tuple[Run, ...]) -> ModelSpec | None:
+    """A model that may cost money, where a suite caps the cost: an unknown price never satisfies a cap."""
+    if all(run.suite.fix.budget.usd is None for run in runs):
+        return None
+    specs = [spec for run in runs for spec in (run.suite.target, run.suite.meta) if spec is not None]
+    return next((spec for spec in specs if spec.provider not in FREE), None)
 
 
 def _tool_names(group: Sequence[LoadedSuite]) -> Iterator[str]:

@@ -284,6 +284,15 @@ def test_the_call_budget_is_hard(broken: Project) -> None:
     assert len(broken.server.requests) == 24 + 10
 
 
+def test_a_budget_in_dollars_is_never_satisfied_by_an_unknown_price(broken: Project) -> None:
+    broken.suite(HEAD.replace("cases:", "fix: {budget: {usd: 1.0}}\ncases:") + cases(6))
+    after = broken.run("--metaprompt-fix")
+    assert_untouched(after)
+    assert repair_of(after)["status"] == "budget"
+    assert "no price is known for openai:small" in after.text
+    assert len(broken.server.requests) == 6
+
+
 def test_a_routine_that_passes_is_left_alone(broken: Project) -> None:
     broken.target = number_of
     after = broken.run("--metaprompt-fix")

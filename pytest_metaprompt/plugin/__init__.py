@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_metaprompt.plugin.options import add_options, read_options
+from pytest_metaprompt.plugin.options import add_options, read_options, refuse_xdist
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import SuiteFile
@@ -29,6 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_metaprompt.plugin.keys import options_key
 
     options = config.stash[options_key] = read_options(config)
+    refuse_xdist(config, options)
     config.pluginmanager.register(Hooks(config, options), "metaprompt-session")
 
 

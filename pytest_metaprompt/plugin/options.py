@@ -173,6 +173,17 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     )
 
 
+def refuse_xdist(config: pytest.Config, options: Options) -> None:
+    """Refuse what only a session without worker processes can do.
+
+    Raises:
+        pytest.UsageError: A repair or a report is asked for under pytest-xdist.
+    """
+    if config.getoption("numprocesses", None) and (options.fix or options.reports):
+        what = "--metaprompt-fix" if options.fix else "--metaprompt-report"
+        raise pytest.UsageError(f"{what} does not work under pytest-xdist yet: add -n 0 (calls are concurrent anyway)")
+
+
 def _wants_fix(given: Mapping[str, object], ini: Mapping[str, object], *, in_ci: bool) -> tuple[bool, str | None]:
     """Whether to repair, and why only to show it. In CI nothing is written unless the command line says so."""
     if given["fix"]:

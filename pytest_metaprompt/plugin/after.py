@@ -19,9 +19,6 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     from pytest_metaprompt.plugin.repairing import repair_all
 
     terminal = _terminal(session.config)
-    if session.shouldstop or session.shouldfail:
-        state.notes.append("not repaired: the run was stopped before its end")
-        return
 
     def say(text: str) -> None:
         if terminal is not None:

@@ -65,7 +65,12 @@ class Hooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """After the tests: repair, if that was asked for."""
-        result = yield
+        try:
+            result = yield
+        except (session.Failed, session.Interrupted):
+            if self._used is not None and self.options.fix:
+                self._used.notes.append("not repaired: the run was stopped before its end")
+            raise
         if self._used is not None and self.options.fix and not self.config.option.collectonly:
             from pytest_metaprompt.plugin.after import repair_and_recount
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.protocols import Proposer
@@ -54,10 +55,12 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
     if unpriced is not None:
         reason = f"fix.budget.usd is set, but no price is known for {unpriced}; set calls or tokens in place of usd"
         return replace(outcome, status="budget", reason=reason)
-    return _search(session, group, runs, say)
+    return _search(session, group, runs, count, say)
 
 
-def _search(session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], say: Say) -> RepairOutcome:
+def _search(
+    session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], count: Count, say: Say
+) -> RepairOutcome:
     budget = _budget(runs)
     models = session.models.for_repair(budget)
     started = time.perf_counter()
@@ -68,7 +71,10 @@ def _search(session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Ru
         return Spent(models.target_calls, models.meta_calls, None, time.perf_counter() - started)
 
     work = repair_routine(job, mode=session.options.mode, allow_dirty=session.options.allow_dirty, spent=spent)
-    return session.thread.submit(work).result()
+    try:
+        return session.thread.submit(work).result()
+    except MetapromptError as error:
+        return RepairOutcome(job.routine.name, "error", str(error), count, count, runs=runs)
 
 
 def _job(

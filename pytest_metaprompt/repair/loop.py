@@ -38,7 +38,7 @@ from pytest_metaprompt.results import (
     Subject,
 )
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.runner import Asker, outcome_of
+from pytest_metaprompt.runner import Asker, each, outcome_of
 from pytest_metaprompt.suites import Json
 
 MAX_ROUNDS = 8
@@ -121,7 +121,6 @@ class Repair:
             async with asyncio.timeout(self._job.max_seconds):
                 await self._prepare()
                 await self._search()
-                self._take_back_unproved()
         except BudgetExhaustedError as error:
             self.found.out_of_budget, self.found.reason = True, error.message
         except TimeoutError:
@@ -129,25 +128,35 @@ class Repair:
             self.found.reason = f"the budget of {self._job.max_seconds:g} seconds is used up"
         except IndecisiveError as error:
             self.found.trouble = self.found.reason = f"indecisive: {error}"
+        self._take_back_unproved()
         self._job.journal.note("end", reason=self.found.reason, flaky=sorted(self.found.flaky))
         return self.found
 
     async def measure(self, routine: Routine) -> tuple[Run, ...]:
         """Every case under a routine, with as many attempts as its suite asks for; what is known is not asked again."""
-        runs = []
-        for run in self._job.runs:
-            subjects = [subject for subject in self._job.subjects if subject.suite is run.suite]
-            runs.append(Run(run.suite, tuple([await self._complete(routine, subject) for subject in subjects])))
-        return tuple(runs)
+        results = await each(
+            self._job.subjects, lambda subject: self._complete(routine, subject), limit=self._job.limit
+        )
+        found = {subject.key: result for subject, result in zip(self._job.subjects, results, strict=True) if result}
+        return tuple(
+            Run(run.suite, tuple(found[one.key] for one in self._job.subjects if one.suite is run.suite))
+            for run in self._job.runs
+        )
 
     async def _complete(self, routine: Routine, subject: Subject) -> CaseResult:
         known = self._attempts.setdefault((routine.text, subject.key), [])
-        attempts = list(known)
-        while len(attempts) < subject.suite.repeat:
-            sample = len(attempts)
-            attempts.append(await self._job.asker.attempt(subject.suite, subject.case, routine, sample))
-        attempts = attempts[: subject.suite.repeat]
-        return CaseResult(subject.case, tuple(attempts), outcome_of(subject.suite, attempts))
+        trouble: list[Attempt] = []
+        while len(known) < subject.suite.repeat and not trouble:
+            try:
+                await self._draw(routine.text, subject.key, len(known))
+            except (BudgetExhaustedError, IndecisiveError) as error:
+                # What the budget leaves unasked does not speak against a case that passed whenever it was asked.
+                if known and isinstance(error, BudgetExhaustedError):
+                    break
+                trouble = [Attempt(subject.case, sample=len(known), error=str(error))]
+        attempts = (*known[: subject.suite.repeat], *trouble)
+        asked = replace(subject.suite, repeat=len(attempts))
+        return CaseResult(subject.case, attempts, outcome_of(asked, attempts))
 
     async def _prepare(self) -> None:
         """Split, probe and screen."""

@@ -293,6 +293,40 @@ def test_a_budget_in_dollars_is_never_satisfied_by_an_unknown_price(broken: Proj
     assert len(broken.server.requests) == 6
 
 
+def test_a_run_that_stops_early_is_not_repaired(broken: Project) -> None:
+    after = broken.run("--metaprompt-fix", "-x")
+    assert_untouched(after)
+    assert "not repaired: the run was stopped before its end" in after.text
+    assert not broken.asked("big")
+
+
+def test_a_journal_that_cannot_be_written_stops_the_repair_with_a_clear_line(broken: Project) -> None:
+    broken.write_bytes(".metaprompt", b"a file where the folder should be")
+    after = broken.run("--metaprompt-fix")
+    assert_untouched(after)
+    assert repair_of(after)["status"] == "error"
+    assert "cannot write the journal in" in after.text
+    assert "INTERNALERROR" not in after.text
+
+
+def test_repeated_attempts_are_measured_under_the_new_routine_too(broken: Project) -> None:
+    broken.suite(HEAD.replace("cases:", "repeat: 3\ncases:") + cases(24))
+    after = broken.run("--metaprompt-fix")
+    assert after.code == 0
+    assert repair_of(after)["after"] == {"passed": 24, "total": 24}
+    written = after.files["routine.md"].decode().strip()
+    assert len([body for body in broken.asked("small") if system_of(body) == written]) == 3 * 24
+
+
+def test_a_budget_that_ends_in_the_last_count_blames_no_case(broken: Project) -> None:
+    text = HEAD.replace("cases:", "repeat: 3\nfix: {budget: {calls: 45}}\ncases:")
+    broken.suite(text + cases(24))
+    after = broken.run("--metaprompt-fix")
+    repair = repair_of(after)
+    assert (repair["status"], repair["broken"], repair["after"]["passed"]) == ("applied", [], 24)
+    assert repair["calls"]["target"] + repair["calls"]["meta"] == 45
+
+
 def test_a_routine_that_passes_is_left_alone(broken: Project) -> None:
     broken.target = number_of
     after = broken.run("--metaprompt-fix")

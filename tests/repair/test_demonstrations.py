@@ -41,10 +41,10 @@ LABELLED = tuple(seen(f"r{n}", f"review {n} of thing{n}", ("good", "bad")[n % 3 
 
 def test_a_first_round_has_different_small_sets_of_training_cases() -> None:
     found = proposed(state(*MANY))
-    assert len({proposal.text for proposal in found}) == len(found) == 4
+    assert len({proposal.text for proposal in found}) == len(found)
+    assert [len(as_routine(proposal).turns) for proposal in found] == [3] * 4 + [6] * 4
     for proposal in found:
         turns = as_routine(proposal).turns
-        assert len(turns) == 3
         assert proposal.examples_from == {f"c{turn.assistant}" for turn in turns}
 
 
@@ -55,7 +55,8 @@ def test_the_same_seed_gives_the_same_sets_and_another_seed_others() -> None:
 
 def test_classes_are_shown_equally_often() -> None:
     for proposal in proposed(state(*LABELLED)):
-        assert Counter(turn.assistant for turn in as_routine(proposal).turns) == {"good": 2, "bad": 2}
+        counts = Counter(turn.assistant for turn in as_routine(proposal).turns)
+        assert counts["good"] == counts["bad"]
 
 
 def test_at_most_half_of_the_cases_are_shown_so_that_evidence_is_left() -> None:

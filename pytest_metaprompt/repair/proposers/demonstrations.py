@@ -22,7 +22,7 @@ SIZES = (3, 6, 9, 12)
 """How many examples a set from scratch has, by round."""
 
 SETS = 4
-"""How many sets a round suggests."""
+"""How many sets of a size a round suggests. A first choice is worth many: whatever comes later must break nothing."""
 
 _MANY_LABELS = 8
 _WORD = re.compile(r"\w+")
@@ -62,9 +62,9 @@ def _choices(
     """What to build on, and the examples to add to it."""
     shown = set(routine.turns)
     fresh = [example for example in pool if example.turn not in shown]
-    size = _whole_rounds(SIZES[min(round_, len(SIZES)) - 1], pool)
+    size, larger = (_whole_rounds(SIZES[min(at, len(SIZES) - 1)], pool) for at in (round_ - 1, round_))
     if not shown:
-        return [(routine, _pick(pool, size, chance)) for _ in range(SETS)]
+        return [(routine, _pick(pool, number, chance)) for number in (size, larger) for _ in range(SETS)]
     missed = [example for example in fresh if example.key in failing]
     base = drop_turns(routine)
     return [

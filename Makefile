@@ -1,5 +1,6 @@
 # make demo   watch a real model fail its prompt tests, be repaired, and pass (offline once installed)
 # make test   the whole test suite
+# make test-oldest  the plugin's tests with the oldest pytest that is supported
 # make check  format, lint, types, import contract
 
 PYTHON ?= python3
@@ -8,8 +9,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 SOURCES := pyproject.toml README.md $(shell find pytest_metaprompt -type f -not -name '*.pyc')
 DEMO := .demo
+OLDEST := .venv-oldest
 
-.PHONY: demo test check clean
+.PHONY: demo test test-oldest check clean
 
 demo: $(VENV)/demo.stamp
 	@rm -rf $(DEMO) && mkdir -p $(DEMO) && cp -R example_project $(DEMO)/
@@ -22,6 +24,10 @@ demo: $(VENV)/demo.stamp
 test: $(VENV)/test.stamp
 	$(BIN)/pytest
 
+# The oldest pytest that is supported, in an environment of its own.
+test-oldest: $(OLDEST)/stamp
+	$(OLDEST)/bin/pytest tests/plugin
+
 check: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -29,7 +35,7 @@ check: $(VENV)/test.stamp
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf $(VENV) $(DEMO) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(OLDEST) $(DEMO) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/demo.stamp: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -39,4 +45,9 @@ $(VENV)/demo.stamp: $(SOURCES)
 
 $(VENV)/test.stamp: $(VENV)/demo.stamp
 	$(PIP) ".[local,dev]"
+	@touch $@
+
+$(OLDEST)/stamp: $(SOURCES)
+	test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip --disable-pip-version-check install --quiet . "pytest==8.2.*" hypothesis pytest-xdist
 	@touch $@

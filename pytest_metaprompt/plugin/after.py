@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
@@ -35,7 +36,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     _recount(state, session, terminal)
 
 
-def _recount(state: PromptSession, session: pytest.Session, terminal: pytest.TerminalReporter | None) -> None:
+def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalReporter | None) -> None:
     was = {item.nodeid: good for item in session.items if (good := _is_good(state, item, after=False)) is not None}
     now = {item.nodeid: good for item in session.items if (good := _is_good(state, item, after=True)) is not None}
     better = {nodeid for nodeid, good in now.items() if good and not was[nodeid]}
@@ -66,7 +67,7 @@ def _counts(item: pytest.Item) -> bool:
     return isinstance(item, GateItem) or (isinstance(item, CaseItem) and item.loaded.suite.gate is None)
 
 
-def _move(terminal: pytest.TerminalReporter, nodeids: set[str]) -> int:
+def _move(terminal: TerminalReporter, nodeids: set[str]) -> int:
     """Count the reports of these items as repaired; the number that were counted as failures of the run."""
     failures = 0
     for category in ("failed", "error", FAILING):
@@ -114,7 +115,7 @@ def _write_report(state: PromptSession, path: Path, text: str) -> None:
         state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
 
 
-def summarise(state: PromptSession, terminal: pytest.TerminalReporter) -> None:
+def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     """The table of suites, failing cases under gates, repairs, and notes."""
     runs = state.runs()
     ran = {path: loaded for path, loaded in state.suites.items() if runs[path].results}
@@ -140,7 +141,7 @@ def summarise(state: PromptSession, terminal: pytest.TerminalReporter) -> None:
         terminal.write_line(note)
 
 
-def _write_repairs(terminal: pytest.TerminalReporter, repairs: Iterable[RepairOutcome]) -> None:
+def _write_repairs(terminal: TerminalReporter, repairs: Iterable[RepairOutcome]) -> None:
     told = [repair for repair in repairs if repair.status != "not_needed"]
     if told:
         terminal.section("repairs", sep="-")
@@ -161,6 +162,6 @@ def _final_gate(state: PromptSession, loaded: LoadedSuite) -> GateResult | str |
     return None if loaded.suite.gate is None else state.judge(loaded, runs=state.final_runs())
 
 
-def _terminal(config: pytest.Config) -> pytest.TerminalReporter | None:
+def _terminal(config: pytest.Config) -> TerminalReporter | None:
     found = config.pluginmanager.get_plugin("terminalreporter")
-    return found if isinstance(found, pytest.TerminalReporter) else None
+    return found if isinstance(found, TerminalReporter) else None

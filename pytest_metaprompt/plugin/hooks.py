@@ -6,6 +6,7 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.plugin.options import Options
 
@@ -85,7 +86,7 @@ class Hooks:
 
             finish(self._used, session)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """The table of suites and the evidence of repairs."""
         if self._used is not None and self._used.suites:
             from pytest_metaprompt.plugin.after import summarise

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
+from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome, Run
 from pytest_metaprompt.suites import Message, Suite
@@ -69,7 +69,7 @@ def headline(result: CaseResult) -> str:
     return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
 
 
-def write_failing(terminal: pytest.TerminalReporter, name: str, results: Sequence[CaseResult]) -> None:
+def write_failing(terminal: TerminalReporter, name: str, results: Sequence[CaseResult]) -> None:
     """The failing cases of a suite that a gate judges, a line each."""
     shown = results if terminal.verbosity > 0 else results[:_LISTED]
     for result in shown:
@@ -78,7 +78,7 @@ def write_failing(terminal: pytest.TerminalReporter, name: str, results: Sequenc
         terminal.write_line(f"  and {len(results) - len(shown)} more in {name} (-v shows all)")
 
 
-def write_table(terminal: pytest.TerminalReporter, rows: Iterable[Sequence[str]]) -> None:
+def write_table(terminal: TerminalReporter, rows: Iterable[Sequence[str]]) -> None:
     """Rows of text in aligned columns; the first row is the heading."""
     table = [list(row) for row in rows]
     widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
@@ -105,7 +105,7 @@ def suite_row(name: str, run: Run, gate: str) -> tuple[str, ...]:
 HEADING = ("suite", "target", "passed", "accuracy (95 %)", "errors", "gate")
 
 
-def write_repair(terminal: pytest.TerminalReporter, repair: RepairOutcome) -> None:
+def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
     """The evidence of a repair, or why there is none."""
     good = repair.status in ("applied", "proposed")
     terminal.write_line(f"{repair.routine}: {repair.status}", bold=True, green=good, red=not good)
@@ -183,6 +183,6 @@ def _short(text: str) -> str:
     return f"{text[:half]} [... {len(text) - 2 * half} characters left out ...] {text[-half:]}"
 
 
-def _fit(line: str, terminal: pytest.TerminalReporter) -> str:
+def _fit(line: str, terminal: TerminalReporter) -> str:
     width = max(40, terminal._tw.fullwidth)
     return line if terminal.verbosity > 0 or len(line) < width else f"{line[: width - 4]}..."

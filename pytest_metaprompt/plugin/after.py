@@ -42,8 +42,9 @@ def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalRe
     better = {nodeid for nodeid, good in now.items() if good and not was[nodeid]}
     worse = {nodeid for nodeid, good in now.items() if was[nodeid] and not good}
     if terminal is not None:
-        session.testsfailed -= _move(terminal, better)
-    session.testsfailed += sum(_counts(item) for item in session.items if item.nodeid in worse)
+        _move(terminal, better)
+    counted = [item.nodeid for item in session.items if _counts(item)]
+    session.testsfailed += len(worse.intersection(counted)) - len(better.intersection(counted))
     state.notes.extend(f"{nodeid} passed before the repair and fails now" for nodeid in sorted(worse))
     last_failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
     for nodeid in better:
@@ -67,16 +68,13 @@ def _counts(item: pytest.Item) -> bool:
     return isinstance(item, GateItem) or (isinstance(item, CaseItem) and item.loaded.suite.gate is None)
 
 
-def _move(terminal: TerminalReporter, nodeids: set[str]) -> int:
-    """Count the reports of these items as repaired; the number that were counted as failures of the run."""
-    failures = 0
+def _move(terminal: TerminalReporter, nodeids: set[str]) -> None:
+    """Count the reports of these items as repaired."""
     for category in ("failed", "error", FAILING):
         reports = terminal.stats.get(category, [])
         moved = [report for report in reports if getattr(report, "nodeid", None) in nodeids]
         terminal.stats[category] = [report for report in reports if report not in moved]
         terminal.stats.setdefault(REPAIRED, []).extend(moved)
-        failures += len(moved) if category != FAILING else 0
-    return failures
 
 
 def finish(state: PromptSession, session: pytest.Session) -> None:

@@ -12,8 +12,8 @@ from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.protocols import Proposer
+from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.journal import FileJournal
-from pytest_metaprompt.repair.loop import RepairJob
 from pytest_metaprompt.repair.outcome import Spent, repair_routine
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.reflect import Reflect

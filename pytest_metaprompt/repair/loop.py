@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import replace
 
 from pytest_metaprompt.errors import BudgetExhaustedError, EnvelopeError, MetapromptError, ModelCallError, SetupError
-from pytest_metaprompt.protocols import Proposer
 from pytest_metaprompt.repair.acceptance import (
     Entrant,
     Standing,
@@ -22,9 +20,10 @@ from pytest_metaprompt.repair.acceptance import (
 )
 from pytest_metaprompt.repair.bench import Bench, IndecisiveError
 from pytest_metaprompt.repair.clusters import round_robin
+from pytest_metaprompt.repair.job import META, Findings, RepairJob
 from pytest_metaprompt.repair.proposers.reflect import DeclinedError
 from pytest_metaprompt.repair.showing import shown_cases
-from pytest_metaprompt.repair.split import Sides, split
+from pytest_metaprompt.repair.split import split
 from pytest_metaprompt.repair.validation import RefusedError, Terms, validate
 from pytest_metaprompt.results import (
     Attempt,
@@ -38,66 +37,12 @@ from pytest_metaprompt.results import (
     Subject,
 )
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.runner import Asker, each, outcome_of
-from pytest_metaprompt.suites import Json
+from pytest_metaprompt.runner import each, outcome_of
 
 MAX_ROUNDS = 8
 PATIENCE = 4
 FINALISTS = 2
 PROBED = 5
-META = "reflect"
-
-
-class Journal(Protocol):
-    """Keeps what was decided and why."""
-
-    def note(self, event: str, **details: Json) -> None:
-        """Add one entry."""
-
-
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class RepairJob:
-    """All that a repair works on and with."""
-
-    routine: Routine
-    runs: tuple[Run, ...]
-    subjects: tuple[Subject, ...]
-    asker: Asker
-    proposers: Mapping[str, Proposer]
-    editable: frozenset[str]
-    tools: frozenset[str]
-    seed: int
-    limit: int
-    journal: Journal
-    progress: Progress
-    holdout: float = 0.25
-    max_length: int | None = None
-    max_seconds: float | None = None
-
-    @property
-    def asks_meta(self) -> bool:
-        """Whether a meta model may propose."""
-        return META in self.proposers
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a repair found; it grows while the repair goes on, and is complete when `reason` is set."""
-
-    current: Routine
-    sides: Sides = field(default_factory=lambda: Sides((), ()))
-    exact: bool = False
-    reason: str = ""
-    trouble: str | None = None
-    unproved: str | None = None
-    out_of_budget: bool = False
-    flaky: set[str] = field(default_factory=set)
-    lost: list[str] = field(default_factory=list)
-    records: list[ProposalRecord] = field(default_factory=list)
-    helped: list[str] = field(default_factory=list)
 
 
 class Repair:

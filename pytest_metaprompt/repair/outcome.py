@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pytest_metaprompt.errors import FileAccessError
-from pytest_metaprompt.repair.loop import Findings, Repair, RepairJob
+from pytest_metaprompt.repair.job import Findings, RepairJob
+from pytest_metaprompt.repair.loop import Repair
 from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.writing import unified_diff, write_objection, write_routine
 from pytest_metaprompt.results import Count, HoldoutCount, RepairOutcome, RepairStatus, Run, Subject

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 
-from tests.conftest import Project, number_of, obeys_the_rule
+from tests.conftest import RULE, Body, Project, append, envelope, number_of, obeys_the_rule, system_of
 
 SUITE = """\
 routine: routine.md
@@ -178,6 +181,33 @@ def test_under_xdist_cases_run_once_each_and_a_gate_is_never_green(small: Projec
     result.assert_outcomes(passed=2, failed=1)
     assert len(small.server.requests) == 3
     assert "a gate cannot be judged under xdist" in result.stdout.str()
+
+
+def test_ctrl_c_in_the_middle_of_a_run_stops_at_once_and_reports_what_is_known(small: Project) -> None:
+    from pytest_metaprompt.testing import Fault
+
+    small.write(conftest_dot_py="import os, pathlib\npathlib.Path('pid.txt').write_text(str(os.getpid()))\n")
+
+    def target(body: Body) -> Any:
+        if "13" not in str(body):
+            return number_of(body)
+        os.kill(int((small.path / "pid.txt").read_text()), signal.SIGINT)
+        return Fault.hang()
+
+    small.target = target
+    after = small.run("--metaprompt-concurrency=1", own_process=True)
+    assert after.code == 2
+    assert "Traceback" not in after.text
+    assert [case["id"] for case in after.report["suites"][0]["cases"]] == ["good"]
+
+
+def test_without_a_terminal_a_repair_still_sets_the_exit_code(small: Project) -> None:
+    small.suite(SUITE.replace("cases:", "meta: {model: openai:big, base_url: BASE}\ncases:"))
+    small.target = lambda body: "14" if "13" in str(body) and RULE in system_of(body) else number_of(body)
+    small.meta = lambda body: envelope(append(RULE))
+    after = small.run("--metaprompt-fix", "-p", "no:terminal")
+    assert after.code == 0
+    assert after.report["repairs"][0]["status"] == "applied"
 
 
 def test_a_wrong_ini_value_is_a_usage_error(small: Project) -> None:

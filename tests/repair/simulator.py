@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_metaprompt.errors import BudgetExhaustedError, Place
-from pytest_metaprompt.repair.loop import Findings, Repair, RepairJob
+from pytest_metaprompt.repair.job import Findings, RepairJob
+from pytest_metaprompt.repair.loop import Repair
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,

@@ -1,0 +1,69 @@
+"""What a repair works on and with, and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from pytest_metaprompt.protocols import Proposer
+from pytest_metaprompt.repair.split import Sides
+from pytest_metaprompt.results import ProposalRecord, Run, Subject
+from pytest_metaprompt.routines import Routine
+from pytest_metaprompt.runner import Asker
+from pytest_metaprompt.suites import Json
+
+META = "reflect"
+"""The name of the proposer that asks the meta model."""
+
+
+class Journal(Protocol):
+    """Keeps what was decided and why."""
+
+    def note(self, event: str, **details: Json) -> None:
+        """Add one entry."""
+
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class RepairJob:
+    """All that a repair works on and with."""
+
+    routine: Routine
+    runs: tuple[Run, ...]
+    subjects: tuple[Subject, ...]
+    asker: Asker
+    proposers: Mapping[str, Proposer]
+    editable: frozenset[str]
+    tools: frozenset[str]
+    seed: int
+    limit: int
+    journal: Journal
+    progress: Progress
+    holdout: float = 0.25
+    max_length: int | None = None
+    max_seconds: float | None = None
+
+    @property
+    def asks_meta(self) -> bool:
+        """Whether a meta model may propose."""
+        return META in self.proposers
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a repair found; it grows while the repair goes on, and is complete when `reason` is set."""
+
+    current: Routine
+    sides: Sides = field(default_factory=lambda: Sides((), ()))
+    exact: bool = False
+    reason: str = ""
+    trouble: str | None = None
+    unproved: str | None = None
+    out_of_budget: bool = False
+    flaky: set[str] = field(default_factory=set)
+    lost: list[str] = field(default_factory=list)
+    records: list[ProposalRecord] = field(default_factory=list)
+    helped: list[str] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -80,7 +81,7 @@ def _name(assertion: Assertion, value: Mapping[str, Json]) -> str:
 
 
 def _arguments(assertion: Assertion, value: Mapping[str, Json]) -> Plain:
-    arguments = plain(value.get("arguments"))
+    arguments = plain(_from_json_text(value.get("arguments")))
     if arguments is None:
         return None
     if not isinstance(arguments, dict):
@@ -88,6 +89,17 @@ def _arguments(assertion: Assertion, value: Mapping[str, Json]) -> Plain:
     if not is_finite(arguments):
         raise problem(assertion, "arguments hold NaN or infinity, which JSON cannot, so no call would match")
     return arguments
+
+
+def _from_json_text(arguments: Json) -> Json:
+    """Arguments as JSON text, OpenAI's own form and what a table's cell holds, as the mapping that they are."""
+    if not isinstance(arguments, str):
+        return arguments
+    try:
+        found: Json = json.loads(arguments)
+    except ValueError:
+        return arguments
+    return found
 
 
 def _mentioned(expected: Plain, actual: Plain) -> Plain:

@@ -79,6 +79,15 @@ def test_of_several_calls_the_nearest_is_explained():
     assert judge("tool-call", value, calls=[far, near]).reason == "book: nights: expected 2, got 9"
 
 
+def test_expected_arguments_may_be_json_text_as_in_a_tables_cell():
+    value = {"name": "book", "arguments": '{"city": "Rome", "nights": 2.0}'}
+    assert judge("tool-call", value, calls=[call("book", {"city": "Rome", "nights": 2})]).passed
+    assert (
+        judge("tool-call", value, calls=[call("book", {"city": "Rome", "nights": 3})]).reason
+        == "book: nights: expected 2.0, got 3"
+    )
+
+
 def test_arguments_that_are_no_object_are_shown_as_they_came():
     broken = call("book", None, '{"city": ')
     assert judge("tool-call", "book", calls=[broken]).passed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import HEADING, suite_row, write_failing, write_repair, write_table
-from pytest_metaprompt.results import GateResult, RepairOutcome
+from pytest_metaprompt.results import GateResult, RepairOutcome, Run
 
 
 def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
@@ -37,10 +37,8 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
 
 
 def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalReporter | None) -> None:
-    was = {item.nodeid: good for item in session.items if (good := _is_good(state, item, after=False)) is not None}
-    now = {item.nodeid: good for item in session.items if (good := _is_good(state, item, after=True)) is not None}
-    better = {nodeid for nodeid, good in now.items() if good and not was[nodeid]}
-    worse = {nodeid for nodeid, good in now.items() if was[nodeid] and not good}
+    was, now = (_good_items(state, session.items, runs) for runs in (state.runs(), state.final_runs()))
+    better, worse = now - was, was - now
     if terminal is not None:
         _move(terminal, better)
     counted = [item.nodeid for item in session.items if _counts(item)]
@@ -51,16 +49,18 @@ def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalRe
         last_failed.pop(nodeid, None)
 
 
-def _is_good(state: PromptSession, item: pytest.Item, *, after: bool) -> bool | None:
-    """Whether a case passed or a gate was reached, before or after the repairs; None for any other item."""
-    runs = state.final_runs() if after else state.runs()
-    if isinstance(item, CaseItem):
-        found = [result.outcome for result in runs[item.loaded.suite.path].results if result.case.id == item.case.id]
-        return found[0] == "passed" if found else None
-    if isinstance(item, GateItem):
-        judged = state.judge(item.loaded, runs=runs)
-        return judged.passed if isinstance(judged, GateResult) else None
-    return None
+def _good_items(state: PromptSession, items: Sequence[pytest.Item], runs: Mapping[Path, Run]) -> set[str]:
+    """The node ids of the cases that passed and the gates that were reached in these runs."""
+    passed = {(path, one.case.id) for path, run in runs.items() for one in run.results if one.outcome == "passed"}
+    good = set()
+    for item in items:
+        if isinstance(item, CaseItem) and (item.loaded.suite.path, item.case.id) in passed:
+            good.add(item.nodeid)
+        if isinstance(item, GateItem):
+            judged = state.judge(item.loaded, runs=runs)
+            if isinstance(judged, GateResult) and judged.passed:
+                good.add(item.nodeid)
+    return good
 
 
 def _counts(item: pytest.Item) -> bool:

@@ -105,8 +105,9 @@ def _why_not(job: RepairJob, found: Findings) -> str:
     """The reason that a user can act on: trouble first, then what the last proposals were refused for."""
     if found.out_of_budget:
         return found.reason
-    last = [record.reason for record in found.records if "tried before" not in record.reason][-2:]
-    reasons = [reason for reason in (found.unproved, found.trouble, *last) if reason]
+    rejected = [record.reason for record in found.records if record.decision == "rejected"]
+    telling = [reason for reason in rejected if "another proposal" not in reason and "tried before" not in reason]
+    reasons = [reason for reason in (found.unproved, found.trouble, *telling[-2:]) if reason]
     if not reasons and not job.asks_meta:
         return f"{found.reason}; no meta model was asked: set meta: in the suite, or pass --metaprompt-meta"
     return "; ".join(dict.fromkeys(reasons)) or found.reason

@@ -375,3 +375,43 @@ def test_ctrl_c_in_the_middle_of_a_repair_writes_nothing(broken: Project) -> Non
     assert after.files["routine.md"] == ROUTINE.encode()
     assert "Traceback" not in after.text
     assert after.report["suites"][0]["accuracy"]["total"] == 24
+
+
+GREEN = "24/24 = 1.00 (0.86-1.00)"
+PROMPTY = "---\nname: numbers\n---\nsystem:\nRead the number.\nuser:\n{{message}}\n"
+
+
+def learns_from_turns(body: Body) -> str:
+    """A target that gives the bare number once it was shown two times how."""
+    shown = [message for message in body["messages"] if message["role"] == "assistant"]
+    return number_of(body) if len(shown) >= 2 else "Here is your number."
+
+
+def test_worked_examples_repair_a_chat_routine_without_a_meta_model_and_turn_its_gate_green(project: Project) -> None:
+    project.write_bytes("routine.prompty", PROMPTY.encode())
+    lines = "".join(
+        f'  - {{id: case-{n}, vars: {{message: "send {100 + n} now"}}, expect: "{100 + n}"}}\n' for n in range(24)
+    )
+    head = (
+        "routine: routine.prompty\ntarget: {model: openai:small, base_url: BASE}\ngate: {min_accuracy: 0.9}\ncases:\n"
+    )
+    project.suite(head + lines)
+    project.target = learns_from_turns
+    after = project.run("--metaprompt-fix")
+    assert after.code == 0
+    assert after.report["gates"] == [
+        {"suite": "orders.metaprompt.yaml", "passed": True, "reasons": [f"accuracy {GREEN}, at least 0.9"]}
+    ]
+    assert repair_of(after)["holdout"] == {"fixed": 6, "broken": 0, "total": 6}
+    assert after.report["suites"][0]["accuracy"]["passed"] == 0
+    routine = after.files["routine.prompty"].decode()
+    assert routine.startswith(PROMPTY.partition("user:")[0])
+    assert routine.endswith("user:\n{{message}}\n")
+    assert routine.count("assistant:") == 3
+    journal = [json.loads(line) for line in (project.path / ".metaprompt" / "journal.jsonl").read_text().splitlines()]
+    held = next(entry["holdout"] for entry in journal if entry["event"] == "split")
+    assert not [key for key in held if f"send {100 + int(key.removeprefix('case-'))} " in routine]
+    assert [entry["event"] for entry in journal][-2:] == ["end", "written"]
+    again = project.run()
+    assert again.code == 0
+    again.result.assert_outcomes(passed=25)

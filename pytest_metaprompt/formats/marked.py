@@ -20,6 +20,7 @@ from pytest_metaprompt.suites import Json
 _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _NO_LINES: Mapping[str, int] = MappingProxyType({})
 _MAX_DEPTH = 100
+_TOO_DEEP = f"nested more than {_MAX_DEPTH} levels deep"
 _MERGE = "<<"
 _QUOTE_BRACES = 'put a text that begins with a brace or bracket in quotes, such as "{{name}}"'
 
@@ -113,6 +114,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, path: str) -> Metapr
     # What is missing at the end of a text is found missing behind its last line.
     line = min(error.problem_mark.line + 1 if error.problem_mark else 1, len(lines))
     message = error.problem or "it cannot be read"
+    if "nesting depth" in message:  # libyaml's own limit, since 0.2.6, which is met before ours in flow style
+        return MetapromptError(_TOO_DEEP, where=Place(path, line))
     if error.context:
         began = error.context_mark.line + 1 if error.context_mark else line
         since = f" that began on line {began}" if began != line else ""
@@ -229,7 +232,7 @@ class _Builder:
         if self._awaits_key:
             raise self._problem(line, "a key must be a text, not a mapping or a list", _QUOTE_BRACES)
         if len(self._open) == _MAX_DEPTH:
-            raise self._problem(line, f"nested more than {_MAX_DEPTH} levels deep")
+            raise self._problem(line, _TOO_DEEP)
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         if not is_collection_tag(event.tag, kind="map" if is_mapping else "seq"):
             self._report_tag(event.tag, line)

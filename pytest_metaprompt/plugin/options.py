@@ -12,6 +12,7 @@ from typing import Literal, cast
 import pytest
 
 from pytest_metaprompt.errors import did_you_mean
+from pytest_metaprompt.plugin.kinds import COLLECTABLE
 
 Mode = Literal["apply", "diff"]
 MODES: tuple[Mode, ...] = ("apply", "diff")
@@ -38,6 +39,7 @@ class Options:
     seed: int = 0
     allow_dirty: bool = False
     exit_non_zero_on_fix: bool = False
+    collect: tuple[str, ...] = ()
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -62,6 +64,12 @@ def _share(text: str) -> float:
 def _mode(text: str) -> str:
     if text not in MODES:
         raise argparse.ArgumentTypeError(f"unknown mode {text!r} ({did_you_mean(text, MODES)})")
+    return text
+
+
+def _kind(text: str) -> str:
+    if text not in COLLECTABLE:
+        raise argparse.ArgumentTypeError(f"unknown kind of file {text!r} ({did_you_mean(text, COLLECTABLE)})")
     return text
 
 
@@ -112,6 +120,9 @@ _TABLE = (
     _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
     _Option("allow-dirty", _flag, "overwrite a routine that has uncommitted changes in git"),
     _Option("exit-non-zero-on-fix", _flag, "exit with 1 after a repair was applied, even if all passes now"),
+    _Option(
+        "collect", _kind, "collect files of this kind wherever they stand; may be repeated", "KIND", repeatable=True
+    ),
 )
 
 
@@ -170,6 +181,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         seed=cast("int", chosen["seed"] or 0),
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
+        collect=tuple(cast("list[str]", chosen["collect"] or [])),
     )
 
 

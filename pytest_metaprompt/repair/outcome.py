@@ -118,5 +118,5 @@ def _count(runs: tuple[Run, ...]) -> Count:
 
 
 def _passes(subjects: tuple[Subject, ...], runs: tuple[Run, ...]) -> dict[str, bool]:
-    found = {(run.suite.path, result.case.id): result.outcome == "passed" for run in runs for result in run.results}
-    return {subject.key: found[subject.suite.path, subject.case.id] for subject in subjects}
+    found = {(run.suite.key, result.case.id): result.outcome == "passed" for run in runs for result in run.results}
+    return {subject.key: found[subject.suite.key, subject.case.id] for subject in subjects}

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from pytest_metaprompt.plugin.fixtures import uses_routine
+from pytest_metaprompt.plugin.keys import session_of
 from pytest_metaprompt.plugin.options import Options
 
 if TYPE_CHECKING:
@@ -23,6 +25,20 @@ class Hooks:
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
         self.options = options
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Find the Python tests that use our fixture, before any is deselected."""
+        found = [item for item in items if uses_routine(item)]
+        if found:
+            session_of(self.config).tests.add(found)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run a Python test ourselves where it is to be run several times, or again for a repair."""
+        if self._used is None:
+            return None
+        return self._used.tests.run_here(item, nextitem) or None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -50,13 +66,16 @@ class Hooks:
                     report.outcome = "skipped"
                     report.wasxfail = "the gate judges the suite"
                     report.__dict__["metaprompt_failing"] = call.excinfo.value.result.outcome
+            self._used.tests.note(item, call, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
         self, report: pytest.TestReport | pytest.CollectReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """The letter and word of a failing case under a gate."""
+        """The letter and word of a failing case under a gate, and of a Python test whose call went wrong."""
+        if getattr(report, "metaprompt_error", False):
+            return "error", "E", ("ERROR", {"red": True})
         outcome = getattr(report, "metaprompt_failing", None)
         if outcome is None:
             return None

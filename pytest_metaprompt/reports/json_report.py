@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
+    Exchange,
     GateResult,
     RepairOutcome,
     Reply,
@@ -90,7 +91,18 @@ def _case(result: CaseResult) -> Json:
 
 
 def _attempt(attempt: Attempt) -> Json:
-    reply = attempt.reply or Reply("")
+    told = _reply(attempt.reply or Reply(""))
+    # The calls of a Python test, which may make several.
+    calls = {"calls": [_exchange(exchange) for exchange in attempt.exchanges]} if attempt.exchanges else {}
+    return {**told, "error": attempt.error, "verdicts": [_verdict(verdict) for verdict in attempt.verdicts], **calls}
+
+
+def _exchange(exchange: Exchange) -> Json:
+    messages = [{"role": one.role, "content": one.content, **one.extra} for one in exchange.messages]
+    return {"messages": messages, **_reply(exchange.reply or Reply("")), "error": exchange.error}
+
+
+def _reply(reply: Reply) -> dict[str, Json]:
     return {
         "text": reply.text,
         "tool_calls": [
@@ -102,8 +114,6 @@ def _attempt(attempt: Attempt) -> Json:
         "cached": reply.cached,
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
-        "error": attempt.error,
-        "verdicts": [_verdict(verdict) for verdict in attempt.verdicts],
     }
 
 

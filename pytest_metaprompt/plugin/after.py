@@ -31,7 +31,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
         terminal.ensure_newline()
     if state.options.fix_note is not None:
         state.notes.append(state.options.fix_note)
-    with set_aside(session):
+    with set_aside(session, state.notes.append):
         state.repairs.extend(repair_all(state, say))
     for repair in state.repairs:
         if repair.status == "applied":

@@ -35,16 +35,23 @@ def twin(item: pytest.Item) -> pytest.Item:
 
 
 @contextmanager
-def set_aside(session: pytest.Session) -> Generator[None, None, None]:
-    """Whatever tests are run inside, pytest's counts stay, and in the end nothing is set up any more."""
+def set_aside(session: pytest.Session, note: Callable[[str], object]) -> Generator[None, None, None]:
+    """Whatever tests are run inside, pytest's counts stay, and in the end nothing is set up any more.
+
+    A fixture whose teardown fails in the end is told to `note`.
+    """
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
     stats = terminal.stats if isinstance(terminal, TerminalReporter) else {}
     known = {category: len(reports) for category, reports in stats.items()}
     try:
         yield
     finally:
-        with _captured(session.config, "teardown", None):
-            session._setupstate.teardown_exact(None)
+        if session.items:
+            try:
+                with _captured(session.items[-1], "teardown"):
+                    session._setupstate.teardown_exact(None)
+            except Exception as error:  # the fence around the user's code
+                note(f"a fixture failed in its teardown after the repair: {type(error).__name__}: {error}")
         for category, reports in stats.items():
             del reports[known.get(category, 0) :]
 
@@ -58,7 +65,7 @@ def _make_new(item: pytest.Item) -> None:
 
 
 def _set_up(item: pytest.Item) -> None:
-    with _captured(item.config, "setup", item):
+    with _captured(item, "setup"):
         item.session._setupstate.teardown_exact(item)
     item.ihook.pytest_runtest_setup(item=item)
 
@@ -70,11 +77,13 @@ def _phase(item: pytest.Item, when: str, phase: Phase) -> pytest.TestReport:
 
 
 @contextmanager
-def _captured(config: pytest.Config, when: str, item: pytest.Item | None) -> Generator[None, None, None]:
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    context = capture.item_capture(when, item) if capture is not None and item is not None else nullcontext()
-    with context:
+def _captured(item: pytest.Item, when: str) -> Generator[None, None, None]:
+    """What is printed inside is caught, as in a phase of the item, and forgotten."""
+    capture = item.config.pluginmanager.get_plugin("capturemanager")
+    known = len(item._report_sections)
+    with capture.item_capture(when, item) if capture is not None else nullcontext():
         yield
+    del item._report_sections[known:]
 
 
 def log(item: pytest.Item, reports: Sequence[pytest.TestReport]) -> None:

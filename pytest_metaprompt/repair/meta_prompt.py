@@ -12,9 +12,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from pytest_metaprompt.repair.clusters import cluster
-from pytest_metaprompt.results import Exchange, Observation, RepairState, Reply
+from pytest_metaprompt.results import Observation, RepairState, Reply
 from pytest_metaprompt.routines import Routine, parse_routine
-from pytest_metaprompt.suites import PYTHON_TEST, Json, Message
+from pytest_metaprompt.suites import PYTHON_TEST, Case, Json, Message
 
 FIELD_CHARACTERS = 1200
 """A field longer than this is cut in its middle, with a mark."""
@@ -124,16 +124,11 @@ def _anchors(passing: Sequence[Observation]) -> Sequence[Observation]:
 
 def _observed(one: Observation) -> Json:
     attempt, case = one.attempt, one.subject.case
-    given: dict[str, Json] = {name: _cut(value) for name, value in case.vars.items()}
-    if case.input is not None:
-        given["input"] = _cut(case.input)
-    seen: dict[str, Json] = {"id": one.subject.key, "given": given}
+    seen: dict[str, Json] = {"id": one.subject.key}
     if attempt.exchanges:
-        seen["calls"] = [_call(exchange) for exchange in attempt.exchanges]
-    elif case.messages:
-        seen["messages"] = [{"role": message.role, "content": _cut(message.content)} for message in case.messages]
-    if attempt.reply is not None and not attempt.exchanges:
-        seen.update(_answered(attempt.reply))
+        seen["calls"] = [_given(call.case) | _answered(call.reply) for call in attempt.exchanges]
+    else:
+        seen |= _given(case) | _answered(attempt.reply)
     seen["checks"] = [
         {"type": check.type, "passed": verdict.passed, "expected": _cut(check.value), "message": _cut(verdict.reason)}
         for check, verdict in zip(case.assertions, attempt.verdicts, strict=False)
@@ -144,22 +139,21 @@ def _observed(one: Observation) -> Json:
     return seen
 
 
-def _call(exchange: Exchange) -> Json:
-    """A call of a Python test: what the test itself gave, and what came back."""
-    case = exchange.case
+def _given(case: Case) -> dict[str, Json]:
     given: dict[str, Json] = {name: _cut(value) for name, value in case.vars.items()}
     if case.input is not None:
         given["input"] = _cut(case.input)
-    told: dict[str, Json] = {"given": given}
-    if case.messages:
-        told["messages"] = [{"role": message.role, "content": _cut(message.content)} for message in case.messages]
-    return told | (_answered(exchange.reply) if exchange.reply is not None else {"error": _cut(exchange.error)})
+    if not case.messages:
+        return {"given": given}
+    said: list[Json] = [{"role": message.role, "content": _cut(message.content)} for message in case.messages]
+    return {"given": given, "messages": said}
 
 
-def _answered(reply: Reply) -> dict[str, Json]:
-    told: dict[str, Json] = {"output": _cut(reply.text)}
+def _answered(reply: Reply | None) -> dict[str, Json]:
+    if reply is None:
+        return {}
     calls: list[Json] = [{"name": call.name, "arguments": _cut(call.raw_arguments)} for call in reply.tool_calls]
-    return told | ({"tool_calls": calls} if calls else {})
+    return {"output": _cut(reply.text)} | ({"tool_calls": calls} if calls else {})
 
 
 def _record(state: RepairState, at: int) -> Json:

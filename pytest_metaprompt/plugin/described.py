@@ -85,9 +85,13 @@ def _compared(source: str, params: Mapping[str, object]) -> Iterator[str]:
 
 
 def _texts(operands: Sequence[ast.expr], params: Mapping[str, object]) -> Iterator[str]:
-    for operand in operands:
-        for node in ast.walk(operand):
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                yield node.value
-            elif isinstance(node, ast.Name) and isinstance(value := params.get(node.id), str):
-                yield value
+    """Texts that stand for themselves; what is given to a call, such as the question itself, is compared with nothing."""
+    for node in operands:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.Name) and isinstance(value := params.get(node.id), str):
+            yield value
+        elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+            yield from _texts(node.elts, params)
+        elif isinstance(node, ast.Dict):
+            yield from _texts(node.values, params)

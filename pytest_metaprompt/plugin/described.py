@@ -85,7 +85,7 @@ def _compared(source: str, params: Mapping[str, object]) -> Iterator[str]:
 
 
 def _texts(operands: Sequence[ast.expr], params: Mapping[str, object]) -> Iterator[str]:
-    """Texts that stand for themselves; what is given to a call, such as the question itself, is compared with nothing."""
+    """Texts that stand for themselves; what is given to a call, such as the question itself, is not compared."""
     for node in operands:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value

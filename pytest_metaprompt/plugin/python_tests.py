@@ -25,7 +25,7 @@ from pytest_metaprompt.runner import OpenClient, outcome_of
 from pytest_metaprompt.suites import RoutineRef, Suite, SuiteKey
 
 if TYPE_CHECKING:
-    from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
+    from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 
 HOW = '@pytest.mark.metaprompt("routines/my_routine.md", target="provider:name")'
 
@@ -36,6 +36,7 @@ class PythonTests:
     def __init__(self, session: PromptSession) -> None:
         self._session = session
         self._tests: dict[str, Tested] = {}
+        self._by_case: dict[tuple[SuiteKey, str], Tested] = {}
         self._keys: dict[str, SuiteKey] = {}
         self._room = asyncio.Semaphore(session.options.concurrency)
         self._line = self.line(session.models.asker().open_client)
@@ -87,11 +88,9 @@ class PythonTests:
         left_out = getattr(config.pluginmanager.get_plugin("lfplugin"), "_skipped_files", 0)
         return "--lf left whole files out, and a repair is proved on all tests; run without it" if left_out else None
 
-    def known_as(self, key: CaseKey) -> Tested | None:
-        """The test that is a case, if it is one."""
-        return next(
-            (one for one in self._tests.values() if one.suite.key == key.suite and one.case.id == key.case), None
-        )
+    def known_as(self, suite: SuiteKey, case: str) -> Tested | None:
+        """The test that is a case of a suite, if it is one."""
+        return self._by_case.get((suite, case))
 
     def handle_of(self, item: pytest.Item) -> RoutineHandle:
         """What the fixture gives to a test that is being run."""
@@ -196,6 +195,7 @@ class PythonTests:
         groups: dict[SuiteKey, list[Tested]] = {}
         for test in self._tests.values():
             groups.setdefault(test.suite.key, []).append(test)
+            self._by_case[test.suite.key, test.case.id] = test
         for key, group in groups.items():
             suite = replace(group[0].suite, cases=tuple(test.case for test in group))
             name = group[0].item.nodeid.partition("::")[0]

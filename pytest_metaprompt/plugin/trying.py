@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pytest_metaprompt.errors import BudgetExhaustedError, ModelCallError
 from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.python_tests import PythonTests
-from pytest_metaprompt.plugin.session import CaseKey
 from pytest_metaprompt.plugin.tested import Plan
 from pytest_metaprompt.results import Attempt
 from pytest_metaprompt.runner import Asker, Job
@@ -28,7 +27,7 @@ class Trier:
             ModelCallError: There is no answer that could be judged, or the budget is used up.
             SetupError: The target cannot be asked at all.
         """
-        test = self.tests.known_as(CaseKey(job.suite.key, job.case.id))
+        test = self.tests.known_as(job.suite.key, job.case.id)
         if test is None:
             return await self.asker.tried(job, sample)
         plan = Plan(job.routine, sample, self.tests.line(self.asker.open_client))

@@ -47,13 +47,15 @@ class PythonTests:
 
     def add(self, items: Iterable[pytest.Item]) -> None:
         """Read the tests' markers and make suites of them; problems are kept with those of the session."""
+        problems: dict[tuple[str, str], MetapromptError] = {}
         for item in items:
             try:
                 self._tests[item.nodeid] = self._read(item)
-            except SuiteFileError as error:
-                self._session.problems.extend(error.problems)
             except MetapromptError as error:
-                self._session.problems.append(error)
+                # What the marker of a module gets wrong is told once, not for each of its tests.
+                for problem in error.problems if isinstance(error, SuiteFileError) else (error,):
+                    problems.setdefault((str(item.path), problem.message), problem)
+        self._session.problems.extend(problems.values())
         self._make_suites()
 
     def of(self, item: pytest.Item) -> Tested | None:

@@ -441,3 +441,16 @@ def test_a_repair_is_counted_in_the_ledger_and_never_asks_twice(broken: Project)
     assert after.report["usage"]["calls"] == len(asked) + len(broken.asked("big"))
     assert repair_of(after)["calls"] == {"target": 8, "meta": 1}
     assert number_of(broken.asked("small")[0]) == "100"
+
+
+def test_an_interrupt_while_a_test_is_run_again_ends_the_session_and_writes_nothing(broken: Project) -> None:
+    write_test(
+        broken,
+        "import os, signal\n\ndef test_it(routine):\n    text = routine.run('take 5').text\n"
+        "    if text == '5':\n        os.kill(os.getpid(), signal.SIGINT)\n    assert text == '5'\n",
+    )
+    after = broken.run("--metaprompt-fix", own_process=True)
+    assert after.code == 2
+    assert after.files["routine.md"] == ROUTINE.encode()
+    assert "KeyboardInterrupt" in after.text
+    assert "INTERNALERROR" not in after.text

@@ -532,3 +532,24 @@ def test_helpers_are_asserted_in_words_even_without_rewriting(small: Project) ->
     write_test(small, "import helpers\n\ndef test_it(routine):\n    helpers.check(routine.run('take 1'))\n")
     reason = suite_of(small.run())["cases"][0]["attempts"][0]["verdicts"][0]["reason"]
     assert reason == "AssertionError: assert reply.text == 'other'"
+
+
+def test_what_the_marker_of_a_module_gets_wrong_is_told_once(small: Project) -> None:
+    write_test(
+        small,
+        "import pytest\npytestmark = pytest.mark.metaprompt('routine.md', target='ecko:')\n"
+        "@pytest.mark.parametrize('n', range(9))\ndef test_it(routine, n):\n    routine.run('hi')\n",
+        head="",
+    )
+    after = small.run()
+    assert after.code == 4
+    assert after.text.count("unknown provider 'ecko'") == 1
+
+
+def test_under_xdist_the_workers_ask(small: Project) -> None:
+    write_test(
+        small, "@pytest.mark.parametrize('n', range(4))\ndef test_it(routine, n):\n    routine.run(f'take {n}')\n"
+    )
+    result = small.pytester.runpytest_subprocess("-n", "2", "-p", "no:hypothesispytest")
+    result.assert_outcomes(passed=4)
+    assert sorted(body["messages"][-1]["content"] for body in small.asked("small")) == [f"take {n}" for n in range(4)]

@@ -17,7 +17,7 @@ from pytest_metaprompt.formats.settings import Section, read_fix, read_repeat
 from pytest_metaprompt.formats.structure import find_flaws
 from pytest_metaprompt.suites import RoutineRef, Suite
 
-_SHARED = ("routine", "target", "meta", "objective", "repeat", "min_pass", "fix")
+_SHARED = ("routine", "target", "meta", "judge", "objective", "repeat", "min_pass", "fix")
 _OWN: Mapping[str, Schema] = {
     "repair": {"description": "Whether a repair may run the test again.", "type": "boolean"},
     "tools": {"description": "The tools that the target may call: a list, or a file.", "type": ["array", "string"]},
@@ -50,6 +50,7 @@ class MarkerReader:
             cases=(),
             target=models.read(_with_tools(entries, line), line) if "target" in entries else None,
             meta=models.read(entries["meta"], line) if "meta" in entries else None,
+            judge=models.read(entries["judge"], line) if "judge" in entries else None,
             objective=top.text("objective"),
             repeat=repeat,
             min_pass=min_pass,

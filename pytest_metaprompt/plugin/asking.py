@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
 from pytest_metaprompt.clients.cache import request_key
 from pytest_metaprompt.errors import MetapromptError, SetupError
 from pytest_metaprompt.plugin.replies import TestedReply
 from pytest_metaprompt.plugin.routine_handle import Question
 from pytest_metaprompt.plugin.verdicts_of_tests import Finding, whole
+from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Exchange, Reply, Request, Usage, Verdict
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.runner import OpenClient
-from pytest_metaprompt.suites import PYTHON_TEST, Case, ModelSpec
+from pytest_metaprompt.runner import Asker
+from pytest_metaprompt.suites import PYTHON_TEST, Assertion, Case, Suite
 
 REPEATS_APART = 1000
 """The same question asked again in one run is another sample: this far behind those of the test's other runs."""
 
-Submit = Callable[[Coroutine[object, object, TestedReply]], Future[TestedReply]]
+Value = TypeVar("Value")
+
+
+class Submit(Protocol):
+    """Begins work in the thread of the event loop."""
+
+    def __call__(self, work: Coroutine[object, object, Value]) -> Future[Value]:
+        """The future can be waited for from any thread."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """How a run reaches its target: `room` holds back calls beyond the most that may be under way."""
+    """How a run reaches its models: `room` holds back calls beyond the most that may be under way."""
 
-    open_client: OpenClient
+    asker: Asker
     submit: Submit
     room: asyncio.Semaphore
 
@@ -38,7 +47,7 @@ class TestRun:
     """A run under way, and in the end an attempt. `sample` counts the runs of the test under one routine."""
 
     case: Case
-    target: ModelSpec | None
+    suite: Suite
     routine: Routine
     sample: int
     line: Line
@@ -57,11 +66,11 @@ class TestRun:
             SetupError: There is no target.
         """
         __tracebackhide__ = True
-        if self.target is None:
+        if self.suite.target is None:
             raise SetupError("the marker names no target", hint="add target= to it, or pass --metaprompt-target")
         case = replace(self.case, vars=question.vars, input=question.input, messages=question.messages)
         exchange = Exchange(case, render(self.routine, case), params=question.params)
-        request = Request(self.target, exchange.messages, question.params)
+        request = Request(self.suite.target, exchange.messages, question.params)
         key = request_key(request)
         request = replace(request, sample=self.sample + REPEATS_APART * self._asked[key])
         self._asked[key] += 1
@@ -72,13 +81,30 @@ class TestRun:
         exchange = self._exchanges[at]
         try:
             async with self.line.room:
-                reply = await self.line.open_client(request.model).ask(request)
+                reply = await self.line.asker.open_client(request.model).ask(request)
         except MetapromptError as error:
             self.trouble = error
             self._exchanges[at] = replace(exchange, error=str(error))
             raise
         exchange = self._exchanges[at] = replace(exchange, reply=reply)
-        return TestedReply(exchange, reply)
+        return TestedReply(exchange, reply, self)
+
+    def check(self, exchange: Exchange, assertion: Assertion) -> Future[Verdict]:
+        """Hold an assertion, as suite files have them, against a reply.
+
+        Raises:
+            MetapromptError: There is no such assertion, or it cannot work.
+        """
+        scorer = self.line.asker.open_scorer(self.suite, assertion)
+        return self.line.submit(self._score(scorer, exchange))
+
+    async def _score(self, scorer: Scorer, exchange: Exchange) -> Verdict:
+        try:
+            async with self.line.room:
+                return await scorer.score(Attempt(exchange.case, exchange.messages, self.sample, exchange.reply))
+        except MetapromptError as error:
+            self.trouble = error
+            raise
 
     @property
     def finding(self) -> Finding:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FIXTURE = "routine"
 MARKER_NAME = "metaprompt"
 MARKER = (
-    "metaprompt(path, *, target, meta, objective, repeat, min_pass, tools, fix, repair): "
+    "metaprompt(path, *, target, meta, judge, objective, repeat, min_pass, tools, fix, repair): "
     "the routine that the test's routine fixture asks, and how"
 )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -21,11 +22,13 @@ from pytest_metaprompt.plugin.running import log, run_phases, twin
 from pytest_metaprompt.plugin.tested import Plan, Tested
 from pytest_metaprompt.results import CaseResult, Outcome, Run
 from pytest_metaprompt.routines import Routine, open_routine
-from pytest_metaprompt.runner import OpenClient, outcome_of
+from pytest_metaprompt.runner import Asker, outcome_of
 from pytest_metaprompt.suites import RoutineRef, Suite, SuiteKey
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+
+Value = TypeVar("Value")
 
 HOW = '@pytest.mark.metaprompt("routines/my_routine.md", target="provider:name")'
 
@@ -39,11 +42,14 @@ class PythonTests:
         self._by_case: dict[tuple[SuiteKey, str], Tested] = {}
         self._keys: dict[str, SuiteKey] = {}
         self._room = asyncio.Semaphore(session.options.concurrency)
-        self._line = self.line(session.models.asker().open_client)
+        self._line = self.line(session.models.asker())
 
-    def line(self, open_client: OpenClient) -> Line:
-        """How a test reaches the target."""
-        return Line(open_client, lambda work: self._session.thread.submit(work), self._room)
+    def line(self, asker: Asker) -> Line:
+        """How a test reaches its models."""
+        return Line(asker, self._submit, self._room)
+
+    def _submit(self, work: Coroutine[object, object, Value]) -> Future[Value]:
+        return self._session.thread.submit(work)
 
     def add(self, items: Iterable[pytest.Item]) -> None:
         """Read the tests' markers and make suites of them; problems are kept with those of the session."""

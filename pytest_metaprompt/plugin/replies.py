@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, SupportsIndex, overload
+from typing import Any, Protocol, SupportsIndex, overload
 
-from pytest_metaprompt.results import Exchange, Reply, ToolCall, Usage
+from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.results import Exchange, Reply, ToolCall, Usage, Verdict
+from pytest_metaprompt.scorers import check
+from pytest_metaprompt.suites import Assertion, Json
 
 _SHOWN = 200
 
@@ -36,14 +42,45 @@ class ToolCalls(tuple[ToolCall, ...]):
             raise NoSuchCallError(f"the reply has no tool call number {index}; it calls: {names}") from None
 
 
+class Checking(Protocol):
+    """Holds assertions against replies."""
+
+    def check(self, exchange: Exchange, assertion: Assertion) -> Future[Verdict]:
+        """Begin to do so."""
+
+
 @dataclass(frozen=True, slots=True)
 class TestedReply:
     """A reply as a test looks at it."""
 
     exchange: Exchange
     reply: Reply
+    checking: Checking
 
     __test__ = False
+
+    def check(self, kind: str, value: Json = None, **settings: Json) -> Verdict:
+        """Hold an assertion, as suite files have them, against the reply: `reply.check("icontains", "30 days")`.
+
+        Raises:
+            WrongReplyError: It does not hold, which fails the test.
+            MetapromptError: It cannot work, or the judge gave no verdict, which is an error.
+        """
+        __tracebackhide__ = True
+        try:
+            verdict = self.checking.check(self.exchange, _assertion(kind, value, settings)).result()
+        except MetapromptError as error:
+            raise error.with_traceback(None) from None
+        return _held(kind, verdict)
+
+    async def acheck(self, kind: str, value: Json = None, **settings: Json) -> Verdict:
+        """`check` for async tests."""
+        __tracebackhide__ = True
+        try:
+            verdict = await asyncio.wrap_future(self.checking.check(self.exchange, _assertion(kind, value, settings)))
+        except MetapromptError as error:
+            raise error.with_traceback(None) from None
+        return _held(kind, verdict)
 
     @property
     def text(self) -> str:
@@ -97,3 +134,26 @@ class TestedReply:
     def __repr__(self) -> str:
         """Short, for pytest's explanations."""
         return f"<reply {self.reply.text!r}>"
+
+
+def _assertion(written: str, value: Json, settings: Mapping[str, Json]) -> Assertion:
+    """The assertion that a test writes.
+
+    Raises:
+        MetapromptError: There is none of this type, or its value or a setting is not what it needs.
+    """
+    threshold = settings.get("threshold")
+    if threshold is not None and (isinstance(threshold, bool) or not isinstance(threshold, int | float)):
+        raise MetapromptError(f"{written}: threshold must be a number, not {threshold!r}")
+    own = {key: given for key, given in settings.items() if key != "threshold"}
+    kind = written.removeprefix("not-")
+    assertion = Assertion(kind, value, negated=kind != written, threshold=threshold, settings=own)
+    check(assertion)
+    return assertion
+
+
+def _held(kind: str, verdict: Verdict) -> Verdict:
+    __tracebackhide__ = True
+    if not verdict.passed:
+        raise WrongReplyError(f"{kind}: {verdict.reason}")
+    return verdict

@@ -42,7 +42,7 @@ class Tested:
     def begun(self) -> TestRun:
         """The run under way; begun now if there is none."""
         if self.run is None:
-            self.run = TestRun(self.case, self.suite.target, self.plan.routine, self.plan.sample, self.plan.line)
+            self.run = TestRun(self.case, self.suite, self.plan.routine, self.plan.sample, self.plan.line)
         return self.run
 
     def note(self, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:

@@ -30,7 +30,7 @@ class Trier:
         test = self.tests.known_as(job.suite.key, job.case.id)
         if test is None:
             return await self.asker.tried(job, sample)
-        plan = Plan(job.routine, sample, self.tests.line(self.asker.open_client))
+        plan = Plan(job.routine, sample, self.tests.line(self.asker))
         run = await self.main.do(lambda: self.tests.run_again(test, plan))
         if isinstance(run.trouble, BudgetExhaustedError):
             raise run.trouble

@@ -553,3 +553,37 @@ def test_under_xdist_the_workers_ask(small: Project) -> None:
     result = small.pytester.runpytest_subprocess("-n", "2", "-p", "no:hypothesispytest")
     result.assert_outcomes(passed=4)
     assert sorted(body["messages"][-1]["content"] for body in small.asked("small")) == [f"take {n}" for n in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("check", "outcome", "said"),
+    [
+        ("routine.run('take 1').check('regex', '[0-9]')", "passed", "the test passed"),
+        ("assert routine.run('take 1').check('not-contains', '2').score == 1", "passed", "the test passed"),
+        ("routine.run('take 1').check('equals', '2')", "failed", "WrongReplyError: equals: "),
+        ("routine.run('take 1').check('json', 1.2, tolerance=0.5)", "passed", "the test passed"),
+        ("routine.run('take 1').check('contians', '1')", "error", "did you mean 'contains'?"),
+        ("routine.run('take 1').check('python', 'no_such_name')", "error", "no_such_name"),
+    ],
+)
+def test_the_assertions_of_suite_files_can_be_held_against_a_reply(
+    small: Project, check: str, outcome: str, said: str
+) -> None:
+    write_test(small, f"def test_it(routine):\n    {check}\n")
+    case = suite_of(small.run())["cases"][0]
+    attempt = case["attempts"][0]
+    assert case["outcome"] == outcome
+    assert said in (attempt["error"] or attempt["verdicts"][0]["reason"])
+
+
+def test_async_tests_check_replies_too(small: Project) -> None:
+    write_test(
+        small,
+        "@pytest.mark.anyio\n@pytest.mark.parametrize('anyio_backend', ['asyncio'])\n"
+        "async def test_it(routine, anyio_backend):\n"
+        "    await (await routine.arun('take 1')).acheck('equals', '1')\n"
+        "    await (await routine.arun('take 1')).acheck('equals', '2')\n",
+    )
+    after = small.run()
+    after.result.assert_outcomes(failed=1)
+    assert "equals: " in suite_of(after)["cases"][0]["attempts"][0]["verdicts"][0]["reason"]

@@ -40,6 +40,8 @@ class Options:
     allow_dirty: bool = False
     exit_non_zero_on_fix: bool = False
     collect: tuple[str, ...] = ()
+    baseline: Path | None = None
+    save_baseline: Path | None = None
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -114,6 +116,8 @@ _TABLE = (
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
     _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
+    _Option("baseline", str, "compare each case with this committed baseline, beyond chance", "FILE"),
+    _Option("save-baseline", str, "write what is true of every case now as a baseline", "FILE"),
     _Option(
         "report",
         _report,
@@ -186,7 +190,13 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
         collect=tuple(cast("list[str]", chosen["collect"] or [])),
+        baseline=_path(folder, chosen["baseline"]),
+        save_baseline=_path(folder, chosen["save-baseline"]),
     )
+
+
+def _path(folder: Path, given: object) -> Path | None:
+    return folder / str(given) if given else None
 
 
 def refuse_xdist(config: pytest.Config, options: Options) -> None:

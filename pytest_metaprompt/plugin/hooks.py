@@ -44,6 +44,16 @@ class Hooks:
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
         self.options = options
+        self.all_unchanged = False
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out suites without changes, if that was asked for."""
+        if self._used is not None and self.options.changed is not None:
+            from pytest_metaprompt.plugin.changed import keep_changed
+
+            dropped = keep_changed(self._used, items, self.options.changed)
+            config.hook.pytest_deselected(items=dropped)
+            self.all_unchanged = bool(dropped) and not items
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -109,6 +119,8 @@ class Hooks:
         if self._used is not None:
             from pytest_metaprompt.plugin.after import finish
 
+            if self.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                session.exitstatus = pytest.ExitCode.OK
             finish(self._used, session)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:

@@ -42,6 +42,7 @@ class Options:
     collect: tuple[str, ...] = ()
     baseline: Path | None = None
     save_baseline: Path | None = None
+    changed: str | None = None
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -90,13 +91,14 @@ def _flag(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """A row of the table. `metavar` None means a flag."""
+    """A row of the table. `metavar` None means a flag; `bare` is the value of the option given without one."""
 
     name: str
     read: Callable[[str], object]
     help: str
     metavar: str | None = None
     repeatable: bool = False
+    bare: str | None = None
 
     @property
     def key(self) -> str:
@@ -116,6 +118,7 @@ _TABLE = (
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
     _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
+    _Option("changed", str, "run only the suites that have changes against this revision (HEAD)", "BASE", bare="HEAD"),
     _Option("baseline", str, "compare each case with this committed baseline, beyond chance", "FILE"),
     _Option("save-baseline", str, "write what is true of every case now as a baseline", "FILE"),
     _Option(
@@ -149,6 +152,7 @@ def add_options(parser: pytest.Parser) -> None:
                 type=option.read,
                 metavar=option.metavar,
                 help=option.help,
+                **({} if option.bare is None else {"nargs": "?", "const": option.bare}),
             )
         parser.addini(option.key, help=option.help, type=_ini_type(option), default=None)
 
@@ -192,6 +196,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         collect=tuple(cast("list[str]", chosen["collect"] or [])),
         baseline=_path(folder, chosen["baseline"]),
         save_baseline=_path(folder, chosen["save-baseline"]),
+        changed=cast("str | None", chosen["changed"]),
     )
 
 

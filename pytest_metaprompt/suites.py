@@ -162,9 +162,16 @@ class FixSettings:
     budget: BudgetSettings = BudgetSettings()
 
 
+SuiteKey = tuple[Path, str]
+"""What tells suites apart: the file, and which of the suites in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite file, checked: its cases and everything needed to run and repair them."""
+    """A checked suite: its cases and everything needed to run and repair them.
+
+    `part` names it among the suites of its file; it is empty where the file is one suite.
+    """
 
     path: Path
     routine: RoutineRef
@@ -178,6 +185,12 @@ class Suite:
     min_pass: int | None = None
     gate: GateSettings | None = None
     fix: FixSettings = FixSettings()
+    part: str = ""
+
+    @property
+    def key(self) -> SuiteKey:
+        """What the suite is known by."""
+        return self.path, self.part
 
     @property
     def required_passes(self) -> int:

@@ -12,10 +12,11 @@ from typing import Literal, cast
 import pytest
 
 from pytest_metaprompt.errors import did_you_mean
+from pytest_metaprompt.plugin.kinds import COLLECTABLE
 
 Mode = Literal["apply", "diff"]
 MODES: tuple[Mode, ...] = ("apply", "diff")
-REPORTS = (".json",)
+REPORTS = (".json", ".html", ".md")
 IniType = Literal["args", "bool", "float", "int", "string"]
 
 
@@ -38,6 +39,7 @@ class Options:
     seed: int = 0
     allow_dirty: bool = False
     exit_non_zero_on_fix: bool = False
+    collect: tuple[str, ...] = ()
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -62,6 +64,12 @@ def _share(text: str) -> float:
 def _mode(text: str) -> str:
     if text not in MODES:
         raise argparse.ArgumentTypeError(f"unknown mode {text!r} ({did_you_mean(text, MODES)})")
+    return text
+
+
+def _kind(text: str) -> str:
+    if text not in COLLECTABLE:
+        raise argparse.ArgumentTypeError(f"unknown kind of file {text!r} ({did_you_mean(text, COLLECTABLE)})")
     return text
 
 
@@ -107,11 +115,18 @@ _TABLE = (
     _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
     _Option(
-        "report", _report, "write a report of the run (.json); may be given several times", "FILE", repeatable=True
+        "report",
+        _report,
+        "write a report of the run (.json, .html or .md); may be given several times",
+        "FILE",
+        repeatable=True,
     ),
     _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
     _Option("allow-dirty", _flag, "overwrite a routine that has uncommitted changes in git"),
     _Option("exit-non-zero-on-fix", _flag, "exit with 1 after a repair was applied, even if all passes now"),
+    _Option(
+        "collect", _kind, "collect files of this kind wherever they stand; may be repeated", "KIND", repeatable=True
+    ),
 )
 
 
@@ -170,6 +185,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         seed=cast("int", chosen["seed"] or 0),
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
+        collect=tuple(cast("list[str]", chosen["collect"] or [])),
     )
 
 

@@ -59,7 +59,7 @@ def _on_top_of(written: Sequence[SourceText], group: Sequence[LoadedSuite]) -> S
 
 
 def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> RepairOutcome:
-    runs = tuple(session.runs()[loaded.suite.path] for loaded in group)
+    runs = tuple(session.runs()[loaded.suite.key] for loaded in group)
     count = Count(sum(run.passed for run in runs), sum(len(run.results) for run in runs))
     outcome = RepairOutcome(group[0].routine.name, "not_needed", "no case fails", count, count, runs=runs)
     if not any(result.outcome == "failed" for run in runs for result in run.results):
@@ -120,6 +120,7 @@ def _job(
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,
+        calls=lambda: models.target_calls + models.meta_calls,
     )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.formats.marked import Marked, marked
 from pytest_metaprompt.formats.models import ModelReader, ParseModel
-from pytest_metaprompt.formats.nearby import find_file
+from pytest_metaprompt.formats.native import find_routine
 from pytest_metaprompt.formats.problems import Problems, shown_path
 from pytest_metaprompt.formats.schemas import Schema, suite_schema
 from pytest_metaprompt.formats.settings import Section, read_fix, read_repeat
@@ -22,7 +22,6 @@ _OWN: Mapping[str, Schema] = {
     "repair": {"description": "Whether a repair may run the test again.", "type": "boolean"},
     "tools": {"description": "The tools that the target may call: a list, or a file.", "type": ["array", "string"]},
 }
-_ENDINGS = (".md", ".txt", ".prompty")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +70,20 @@ class MarkerReader:
     def _routine(self, top: Section, line: int, problems: Problems) -> RoutineRef:
         name, where = top.text("routine"), problems.at(line)
         with problems.noting(where):
-            return RoutineRef(path=self._find(name), where=where) if name is not None else RoutineRef()
+            return replace(self._find(name), where=where) if name is not None else RoutineRef()
         return RoutineRef()
 
-    def _find(self, name: str) -> Path:
-        if not name.endswith(_ENDINGS):
-            raise MetapromptError(f"the routine {name!r} must end in .md, .txt or .prompty")
+    def _find(self, name: str) -> RoutineRef:
         try:
-            return find_file(name, self.path.parent, what="the routine")
+            return find_routine(name, self.path.parent)
         except MetapromptError as error:
-            if (self.root / name).is_file():
-                return self.root / name
-            near = error.hint if error.hint and error.hint.startswith("did you mean") else None
-            hint = near or f"looked in {self.path.parent} and in {self.root}"
-            raise MetapromptError(error.message, hint=hint) from None
+            first = error
+        try:
+            return find_routine(name, self.root)
+        except MetapromptError:
+            near = first.hint if first.hint and first.hint.startswith("did you mean") else None
+            looked = f"looked in {self.path.parent} and in {self.root}; for a constant write module.py:NAME"
+            raise MetapromptError(first.message, hint=near or looked) from None
 
 
 def _schema() -> Schema:

@@ -23,7 +23,7 @@ from pytest_metaprompt.plugin.tested import Plan, Tested
 from pytest_metaprompt.results import CaseResult, Outcome, Run
 from pytest_metaprompt.routines import Routine, open_routine
 from pytest_metaprompt.runner import Asker, outcome_of
-from pytest_metaprompt.suites import RoutineRef, Suite, SuiteKey
+from pytest_metaprompt.suites import Suite, SuiteKey
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
@@ -190,7 +190,7 @@ class PythonTests:
 
     def _part(self, suite: Suite, routine: Routine) -> str:
         """What tells tests of a file apart that ask another routine or target, or with other settings."""
-        told = repr(replace(suite, routine=RoutineRef(path=suite.routine.path)))
+        told = repr(replace(suite, routine=replace(suite.routine, where=None)))
         label = f"{routine.name} {suite.target}"
         if told not in self._keys:
             same = sum(path == suite.path and part.startswith(label) for path, part in self._keys.values())

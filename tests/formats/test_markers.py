@@ -78,7 +78,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line(reader: MarkerRe
         "unknown key 'taget' (did you mean 'target'?",
         "repeat must be a whole number of 1 or more, not 0",
         "min_pass must be a whole number of 1 or more, not <object",
-        "the routine 'r.txd' must end in .md, .txt or .prompty",
+        "the routine 'r.txd' must end in .md, .txt, .prompty, .yaml or .json",
         "unknown model 'nobody' (write provider:name)",
     ):
         assert len([problem for problem in found if said in problem]) == 1

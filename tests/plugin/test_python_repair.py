@@ -460,3 +460,23 @@ def test_an_interrupt_while_a_test_is_run_again_ends_the_session_and_writes_noth
     assert after.files["routine.md"] == ROUTINE.encode()
     assert "KeyboardInterrupt" in after.text
     assert "INTERNALERROR" not in after.text
+
+
+def test_a_routine_that_is_a_constant_of_a_module_is_repaired_in_its_place(broken: Project) -> None:
+    broken.write(prompts_dot_py='"""Prompts."""\n\nNUMBERS = "You read numbers."  # keep me\n')
+    write_test(broken, "@pytest.mark.metaprompt('prompts.py:NUMBERS')\n" + NUMBERS)
+    after = broken.run("--metaprompt-fix")
+    assert after.code == 0
+    written = after.files["prompts.py"].decode()
+    assert written.startswith('"""Prompts."""\n\nNUMBERS = ')
+    assert RULE in written
+    assert "# keep me" in written
+
+
+def test_python_tests_take_no_part_in_baselines(broken: Project) -> None:
+    write_test(broken, NUMBERS)
+    after = broken.run("--metaprompt-save-baseline=base.json")
+    assert json.loads(after.files["base.json"])["suites"] == {}
+    after = broken.run("--metaprompt-baseline=base.json")
+    assert "not compared with the baseline" not in after.text
+    assert len(broken.asked("small")) == 8, "no test is asked for more than its own run"

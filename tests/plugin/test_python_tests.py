@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
@@ -587,3 +588,23 @@ def test_async_tests_check_replies_too(small: Project) -> None:
     after = small.run()
     after.result.assert_outcomes(failed=1)
     assert "equals: " in suite_of(after)["cases"][0]["attempts"][0]["verdicts"][0]["reason"]
+
+
+def test_tests_of_an_unchanged_routine_can_be_left_out(small: Project) -> None:
+    def git(*args: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *identity, *args], cwd=small.path, check=True, capture_output=True)
+
+    small.write(other_dot_md="Other.\n")
+    write_test(
+        small,
+        "def test_one(routine):\n    routine.run('take 1')\n\n"
+        "@pytest.mark.metaprompt('other.md')\ndef test_other(routine):\n    routine.run('take 2')\n\n"
+        "def test_plain():\n    pass\n",
+    )
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "one")
+    small.write(other_dot_md="Other, and new.\n")
+    small.run("--metaprompt-changed").result.assert_outcomes(passed=2, deselected=1)
+    assert [body["messages"][-1]["content"] for body in small.asked("small")] == ["take 2"]

@@ -29,6 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     options = config.stash[options_key] = read_options(config)
     refuse_xdist(config, options)
+    if options.fix and options.mode == "review":
+        from pytest_metaprompt.plugin.reviewing import refuse_without_terminal
+
+        refuse_without_terminal(config)
     config.pluginmanager.register(Hooks(config, options), "metaprompt-session")
 
 

@@ -45,6 +45,8 @@ class Options:
     baseline: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
+    journal: bool = False
+    revert: bool = False
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -135,6 +137,8 @@ _TABLE = (
         repeatable=True,
     ),
     _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
+    _Option("journal", _flag, "tell in words what past repairs tried, decided and wrote; runs no test"),
+    _Option("revert", _flag, "take back the last repair that was written; runs no test"),
     _Option("allow-dirty", _flag, "overwrite a routine that has uncommitted changes in git"),
     _Option("exit-non-zero-on-fix", _flag, "exit with 1 after a repair was applied, even if all passes now"),
     _Option(
@@ -204,6 +208,8 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         baseline=_path(folder, chosen["baseline"]),
         save_baseline=_path(folder, chosen["save-baseline"]),
         changed=cast("str | None", chosen["changed"]),
+        journal=bool(given["journal"]),
+        revert=bool(given["revert"]),
     )
 
 

@@ -15,14 +15,13 @@ from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
 from pytest_metaprompt.protocols import Proposer
 from pytest_metaprompt.repair.job import RepairJob
-from pytest_metaprompt.repair.journal import FileJournal
+from pytest_metaprompt.repair.journal import FOLDER, FileJournal
 from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.reflect import Reflect
 from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
 from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
 
-JOURNAL = ".metaprompt"
 FREE = ("local", "echo")
 
 Say = Callable[[str], None]
@@ -120,7 +119,7 @@ def _job(
         tools=frozenset(_tool_names(group)),
         seed=session.options.seed,
         limit=session.options.concurrency,
-        journal=FileJournal(session.root / JOURNAL, routine.name),
+        journal=FileJournal(session.root / FOLDER, routine.name),
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,

@@ -37,6 +37,7 @@ def compare_with_baseline(state: PromptSession) -> None:
 def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     """Repair every failing routine; afterwards pytest counts what is true of the files as they are on disk now."""
     from pytest_metaprompt.plugin.repairing import repair_all
+    from pytest_metaprompt.plugin.settling import write_patch
 
     terminal = _terminal(session.config)
 
@@ -50,6 +51,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
         state.notes.append(state.options.fix_note)
     with set_aside(session, state.notes.append):
         state.repairs.extend(repair_all(state, say))
+    write_patch(state)
     for repair in state.repairs:
         if repair.status == "applied":
             state.final.update({run.suite.key: _completed(state, run) for run in repair.runs})

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_metaprompt.baselines import Comparison
     from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
+    from pytest_metaprompt.repair.patches import FileChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ class LoadedSuite:
 
 
 class PromptSession:
-    """The state of a session. `final` holds the runs that applied repairs replaced, `notes` lines for the summary."""
+    """The state of a session. `final` holds the runs that applied repairs replaced, `changes` what is kept for a
+    patch, `notes` lines for the summary."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
         from pytest_metaprompt.plugin.python_tests import PythonTests
@@ -65,6 +67,7 @@ class PromptSession:
         self.models = Models(options, root=self.root)
         self.main = MainThread()
         self.repairs: list[RepairOutcome] = []
+        self.changes: list[FileChange] = []
         self.notes: list[str] = []
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0

@@ -480,3 +480,22 @@ def test_python_tests_take_no_part_in_baselines(broken: Project) -> None:
     after = broken.run("--metaprompt-baseline=base.json")
     assert "not compared with the baseline" not in after.text
     assert len(broken.asked("small")) == 8, "no test is asked for more than its own run"
+
+
+def test_a_repair_edited_in_a_review_is_measured_on_the_tests(broken: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    for name in ("CI", "PYTEST_ADDOPTS", "VISUAL"):
+        monkeypatch.delenv(name, raising=False)
+    editor = broken.write_bytes("better.sh", b"#!/bin/sh\necho 'Really.' >> $1\n")
+    editor.chmod(0o755)
+    monkeypatch.setenv("EDITOR", str(editor))
+    write_test(broken, NUMBERS)
+    child = broken.pytester.spawn_pytest("--metaprompt-fix-mode=review -p no:cacheprovider", expect_timeout=60)
+    for question, answer in (("[e]dit: ", "e"), ("[e]dit: ", "y")):
+        child.expect_exact(question)
+        child.sendline(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+    assert (broken.path / "routine.md").read_text().endswith(f"{RULE}\nReally.\n")
+    assert any("Really." in system_of(body) for body in broken.asked("small"))

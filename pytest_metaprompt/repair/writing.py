@@ -6,6 +6,7 @@ import difflib
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -18,10 +19,14 @@ _PROBE = ".\nx"
 
 
 def unified_diff(old: Routine, new: Routine) -> str:
-    """The change of a routine's whole file as a unified diff with three lines of context; empty if nothing changed."""
+    """The change of a routine's whole file as a unified diff with three lines of context; empty if nothing changed.
+
+    Where the file cannot hold the new text, it is the change of the routine's own text.
+    """
     before, after, name = old.text, new.text, old.name
     if old.home is not None:
-        before, after, name = old.home.source.text, old.home.put(new.text), old.home.file
+        with suppress(RoutineError):
+            before, after, name = old.home.source.text, old.home.put(new.text), old.home.file
     lines = difflib.unified_diff(
         list(StringIO(before)),
         list(StringIO(after)),

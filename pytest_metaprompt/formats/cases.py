@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_metaprompt.errors import Place, did_you_mean
+from pytest_metaprompt.errors import MetapromptError, Place, did_you_mean
 from pytest_metaprompt.formats.assertions import read_assertion, read_expect, right_answer
 from pytest_metaprompt.formats.filling import Filling
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.messages import read_messages
 from pytest_metaprompt.formats.problems import Problems
+from pytest_metaprompt.formats.slugs import slug_of
 from pytest_metaprompt.suites import Assertion, Case, Json, Split
 from pytest_metaprompt.templates import as_text
 
@@ -55,19 +56,21 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
     by_default = tuple(read_assertion(node, replace(filling, shared=True)) for node in defaults.assertions)
     own = tuple(read_assertion(node, filling) for node in form.items("assert"))
     assertions = (*by_default, *([expect] if expect else []), *own)
+    said = filling.text(form.entries["input"]) if "input" in form.entries else None
+    messages = read_messages(form.entries["messages"], filling) if "messages" in form.entries else ()
     case = Case(
-        id=_read_id(form, filling),
+        id=_read_id(form, filling, lambda: slug_of(said, messages, form.vars)),
         where=form.where,
         vars=filling.values,
-        input=filling.text(form.entries["input"]) if "input" in form.entries else None,
-        messages=read_messages(form.entries["messages"], filling) if "messages" in form.entries else (),
+        input=said,
+        messages=messages,
         assertions=assertions,
         answer=right_answer(assertions, expect),
         tags=_read_tags((*defaults.tags, *form.items("tags")), filling),
         split=_read_split(form, filling),
         protected="protected" in form.entries and form.entries["protected"].value is True,
     )
-    _check_assertions(case, check, problems)
+    _check_assertions(case, form, check, problems)
     _check_case(case, form, problems)
     return case
 
@@ -79,7 +82,7 @@ def check_unique(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> N
         first = seen.setdefault(case.id, case)
         if first is case:
             continue
-        if "id" in form.entries:
+        if "id" in form.entries or (form.from_row and "id" in form.vars):
             problems.add(case.where, f"the id {case.id!r} is given twice, first at {first.where}")
         else:
             problems.add(case.where, f"identical cases at {_both(first.where, case.where)}: give them ids")
@@ -88,17 +91,25 @@ def check_unique(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> N
 def _read_expect(form: CaseForm, filling: Filling) -> Assertion | None:
     if "expect" not in form.entries:
         return None
-    return read_expect(form.entries["expect"], form.key_lines["expect"], filling)
+    expect = read_expect(node := form.entries["expect"], form.key_lines["expect"], filling)
+    if expect.value is None:
+        message = f"{node.plain()} is null, so there is nothing to expect"
+        filling.problems.add(form.where, message, hint="give the row an answer, or leave it out")
+    return expect
 
 
-def _read_id(form: CaseForm, filling: Filling) -> str:
-    if "id" not in form.entries:
-        return _fallback_id(form)
-    node = form.entries["id"]
-    case_id = filling.text(node) if isinstance(node.value, str) else as_text(node.plain())
+def _read_id(form: CaseForm, filling: Filling, slug: Callable[[], str]) -> str:
+    if "id" in form.entries:
+        node = form.entries["id"]
+        case_id = filling.text(node) if isinstance(node.value, str) else as_text(node.plain())
+    elif form.from_row and isinstance(own := form.vars.get("id"), str | int) and own != "":
+        case_id = as_text(own)
+    else:
+        return f"{slug() or form.stem}-{_digest(form)}"
     problem, hint = _id_problem(case_id)
     if problem:
-        filling.problems.add(form.where if form.from_row else filling.problems.at(node.line), problem, hint=hint)
+        where = form.where if form.from_row else filling.problems.at(form.entries["id"].line)
+        filling.problems.add(where, problem, hint=hint)
     return case_id
 
 
@@ -114,10 +125,11 @@ def _id_problem(case_id: str) -> tuple[str, str | None] | tuple[None, None]:
     return None, None
 
 
-def _fallback_id(form: CaseForm) -> str:
+def _digest(form: CaseForm) -> str:
+    """What tells a case without an id apart: what it says, and not where it stands."""
     said = {key: form.entries[key].plain() for key in ("input", "messages") if key in form.entries}
-    canonical = json.dumps({"vars": form.vars, **said}, sort_keys=True, separators=(",", ":"))
-    return f"{form.stem}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+    canonical = json.dumps({"of": form.stem, "vars": form.vars, **said}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
 
 def _read_tags(nodes: Iterable[Marked], filling: Filling) -> tuple[str, ...]:
@@ -143,10 +155,14 @@ def _read_split(form: CaseForm, filling: Filling) -> Split | None:
     return _SPLITS.get(split)
 
 
-def _check_assertions(case: Case, check: CheckAssertion, problems: Problems) -> None:
+def _check_assertions(case: Case, form: CaseForm, check: CheckAssertion, problems: Problems) -> None:
     for assertion in case.assertions:
-        with problems.noting(assertion.where or case.where):
+        try:
             check(assertion)
+        except MetapromptError as error:
+            message = f"{error.message} in the case at {case.where}" if form.from_row else error.message
+            where = error.where or assertion.where or case.where
+            problems.add(where, message, hint=error.hint, once_for=error.message)
 
 
 def _check_case(case: Case, form: CaseForm, problems: Problems) -> None:

@@ -9,7 +9,7 @@ from pytest_metaprompt.errors import Place
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.problems import Problems
 from pytest_metaprompt.suites import Json
-from pytest_metaprompt.templates import TemplateError, fill
+from pytest_metaprompt.templates import TemplateError, fill, fill_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +32,29 @@ class Filling:
         try:
             return fill(text, self.values)
         except TemplateError as error:
-            message = f"{error.message} in the case at {self.case}" if self.shared else error.message
-            self.problems.add(self.problems.at(node.line), message, hint=error.hint, once_for=error.message)
+            self._note(error, node)
             return text
 
     def json(self, node: Marked) -> Json:
-        """A value with all the texts in it filled; keys stay as they are."""
+        """A value with all the texts in it filled; keys stay as they are. A text that is one `{{name}}` and nothing
+        else becomes that var's value as it is: a number, a list, a mapping."""
         if isinstance(node.value, str):
-            return self.text(node)
+            return self._value(node, node.value)
         if isinstance(node.value, dict):
             return {key: self.json(child) for key, child in node.value.items()}
         if isinstance(node.value, tuple):
             return [self.json(child) for child in node.value]
         return node.value
+
+    def _value(self, node: Marked, text: str) -> Json:
+        if "{{" not in text:
+            return text
+        try:
+            return fill_value(text, self.values)
+        except TemplateError as error:
+            self._note(error, node)
+            return text
+
+    def _note(self, error: TemplateError, node: Marked) -> None:
+        message = f"{error.message} in the case at {self.case}" if self.shared else error.message
+        self.problems.add(self.problems.at(node.line), message, hint=error.hint, once_for=error.message)

@@ -61,7 +61,7 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
     case = Case(
         id=_read_id(form, filling, lambda: slug_of(said, messages, form.vars)),
         where=form.where,
-        vars=filling.values,
+        vars=_values(form, filling, said),
         input=said,
         messages=messages,
         assertions=assertions,
@@ -86,6 +86,12 @@ def check_unique(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> N
             problems.add(case.where, f"the id {case.id!r} is given twice, first at {first.where}")
         else:
             problems.add(case.where, f"identical cases at {_both(first.where, case.where)}: give them ids")
+
+
+def _values(form: CaseForm, filling: Filling, said: str | None) -> Mapping[str, Json]:
+    """The vars of a case. Where a row has a column `input`, and its template says another input, that one counts."""
+    hidden = form.from_row and said is not None and "input" in filling.values
+    return {**filling.values, "input": said} if hidden else filling.values
 
 
 def _read_expect(form: CaseForm, filling: Filling) -> Assertion | None:

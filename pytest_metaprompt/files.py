@@ -97,6 +97,19 @@ def write_back(source: SourceText, new_text: str) -> None:
         raise FileAccessError(f"{source.path} did not read back as written, so the old text was put back")
 
 
+def write_new(path: Path, text: str) -> None:
+    """Write a text as a file in UTF-8, in place of what may be there; folders on the way to it are made.
+
+    Raises:
+        FileAccessError: The file could not be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise FileAccessError(f"cannot write {path}: {error.strerror or error}") from None
+
+
 def changed_since(source: SourceText) -> bool:
     """Whether the file is no longer what `read_text` saw."""
     try:

@@ -55,12 +55,21 @@ def read_json(path: Path, key: str | None, *, shown: str) -> tuple[Row, ...]:
         MetapromptError: The file may not be read.
     """
     text = read_text(path).text
+    steps = _steps(parse_json(text, shown=shown), key, shown)
+    return _rows(_Scan(text).items(steps), shown)
+
+
+def parse_json(text: str, *, shown: str) -> Json:
+    """The value of a JSON text.
+
+    Raises:
+        SuiteFileError: It is no JSON; the error knows the line and the column.
+    """
     try:
-        top = _DECODER.decode(text)
-        items = list(_Scan(text).items(_steps(top, key, shown)))
+        value: Json = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise SuiteFileError([_no_json(error, shown, 1)]) from None
-    return _rows(items, shown)
+    return value
 
 
 def read_yaml(path: Path, key: str | None, *, shown: str) -> tuple[Row, ...]:

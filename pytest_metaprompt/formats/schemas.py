@@ -47,9 +47,14 @@ word; in a mapping that may hold any key, `x-near` is how alike (0 to 1) a key m
 """
 
 
+def schema_text() -> str:
+    """The text of `schema.json`."""
+    return resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8")
+
+
 def read_schema() -> Schema:
     """`schema.json` as it stands."""
-    schema: Schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
+    schema: Schema = json.loads(schema_text())
     return schema
 
 

@@ -173,7 +173,19 @@ def _add(draft: Draft, test: Mapping[str, Json], *, of: str) -> None:
     if any(isinstance(value, list) and value and isinstance(value[0], str) for value in values.values()):
         draft.leave_out(of, "it stands for several tests, one for each item of a list in its vars")
         return
-    draft.add_case({"vars": values, "assert": asserts}, of=of)
+    draft.add_case({"id": _id(draft, test, of), "vars": values, "assert": asserts}, of=of)
+
+
+def _id(draft: Draft, test: Mapping[str, Json], of: str) -> str | None:
+    """The description, where it can be a name: it is on one line, and no other test has it."""
+    name = as_str(test.get("description"))
+    if name is None or not name.strip():
+        return None
+    taken = any(as_mapping(case).get("id") == name for case in draft.cases)
+    if taken or not name.isprintable() or "::" in name or name != name.strip() or _MORE_THAN_A_NAME.search(name):
+        draft.leave_out(f"{of}: description", "it cannot be the name of a case, or another case has it")
+        return None
+    return name
 
 
 def _vars(draft: Draft, written: Json, of: str) -> dict[str, Json]:

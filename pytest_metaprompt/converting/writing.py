@@ -13,7 +13,7 @@ from pytest_metaprompt.routines import parse_routine
 from pytest_metaprompt.suites import Json, Message
 
 _ROLES: Mapping[str, str] = {"developer": "system"}
-_UNSAFE_IN_BLOCKS = "\x85\u2028\u2029\r\t"
+_UNSAFE = "\x85\u2028\u2029\r\t"
 _WIDTH = 110
 
 
@@ -64,7 +64,9 @@ def _write_str(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 def _style(text: str) -> str | None:
-    if "\n" in text.strip("\n") and not any(character in text for character in _UNSAFE_IN_BLOCKS):
+    if any(character in text for character in _UNSAFE):
+        return '"'
+    if "\n" in text.strip("\n"):
         return "|"
     try:
         # PyYAML knows YAML 1.1 only, to which 1e5 is a text.

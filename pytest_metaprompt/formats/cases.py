@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -44,6 +45,12 @@ class CaseForm:
     stem: str = "case"
     from_row: bool = False
 
+    @property
+    def has_id(self) -> bool:
+        """Whether somebody gave the case an id: its suite, or a row's own column `id`."""
+        own = self.vars.get("id") if self.from_row else None
+        return "id" in self.entries or (isinstance(own, str | int) and own != "")
+
     def items(self, key: str) -> tuple[Marked, ...]:
         """The items of a list that may be absent."""
         return self.entries[key].items() if key in self.entries else ()
@@ -75,17 +82,25 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
     return case
 
 
-def check_unique(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> None:
-    """Notes every case whose id another case has already."""
+def with_unique_ids(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> tuple[Case, ...]:
+    """The cases, of which no two have the same id; where two were given the same, that is noted.
+
+    Rows that say the same are numbered: they cannot be told apart, so their order does not matter to their ids.
+    """
     seen: dict[str, Case] = {}
+    repeated: Counter[str] = Counter()
+    unique: list[Case] = []
     for form, case in read:
         first = seen.setdefault(case.id, case)
-        if first is case:
-            continue
-        if "id" in form.entries or (form.from_row and "id" in form.vars):
+        if first is not case and form.from_row and not form.has_id:
+            repeated[case.id] += 1
+            case = replace(case, id=f"{case.id}-{repeated[case.id] + 1}")
+        elif first is not case and form.has_id:
             problems.add(case.where, f"the id {case.id!r} is given twice, first at {first.where}")
-        else:
+        elif first is not case:
             problems.add(case.where, f"identical cases at {_both(first.where, case.where)}: give them ids")
+        unique.append(case)
+    return tuple(unique)
 
 
 def _values(form: CaseForm, filling: Filling, said: str | None) -> Mapping[str, Json]:
@@ -108,8 +123,8 @@ def _read_id(form: CaseForm, filling: Filling, slug: Callable[[], str]) -> str:
     if "id" in form.entries:
         node = form.entries["id"]
         case_id = filling.text(node) if isinstance(node.value, str) else as_text(node.plain())
-    elif form.from_row and isinstance(own := form.vars.get("id"), str | int) and own != "":
-        case_id = as_text(own)
+    elif form.has_id:
+        case_id = as_text(form.vars["id"])
     else:
         return f"{slug() or form.stem}-{_digest(form)}"
     problem, hint = _id_problem(case_id)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, MetapromptError, SuiteFileError
 from pytest_metaprompt.files import read_text
-from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, Defaults, check_unique, read_case
+from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, Defaults, read_case, with_unique_ids
 from pytest_metaprompt.formats.datasets import expand_dataset
 from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.formats.models import ModelReader, ParseModel
@@ -115,8 +115,7 @@ class _Reader:
         defaults = self._defaults()
         forms = [form for node in nodes for form in self._forms(node, defaults)]
         cases = [read_case(form, defaults, problems=self.problems, check=check) for form in forms]
-        check_unique(zip(forms, cases, strict=True), self.problems)
-        return tuple(cases)
+        return with_unique_ids(zip(forms, cases, strict=True), self.problems)
 
     def _defaults(self) -> Defaults:
         section = self.top.section("defaults")

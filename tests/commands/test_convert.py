@@ -306,10 +306,10 @@ def test_a_plain_config_of_promptfoo_runs_as_a_suite(project: Project, out: Out)
         "  provider anthropic:messages:big: it is no model of a suite",
         "  defaultTest: options: a case has no such key",
         "  test 1: javascript: there is no assertion 'javascript'",
-        "  test 2: description: a case has no such key",
         "  test 3: equals: it is a template with more in it than {{name}}",
     ]
     suite = suite_of(project.path / "c.metaprompt.yaml")
+    assert [case.get("id") for case in suite["cases"]] == [None, "other", None, None, None]
     assert suite["target"] == {"model": "openai:small", "temperature": 0.5, "base_url": project.server.base_url}
 
     def target(body: Body) -> str:

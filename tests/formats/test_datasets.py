@@ -142,7 +142,6 @@ def test_a_cell_may_hold_a_chat_as_json_which_is_taken_as_it_is(folder: Folder) 
             ],
         ),
         ("dataset: holes.csv\n  id: '{{a}}'", ["holes.csv:2: the row has 1 cells, but the header line has 2"]),
-        ("dataset: same.csv", ["same.csv:3: identical cases at lines 2 and 3: give them ids"]),
         ("dataset: same.csv\n  id: '{{a}}'", ["same.csv:3: the id '1' is given twice, first at same.csv:2"]),
         (
             "dataset: colons.csv\n  id: '{{a}}'",
@@ -237,6 +236,13 @@ def test_an_order_of_rows_changes_no_id(folder: Folder) -> None:
     ids = [case.id for case in folder.put("s.jsonl", SAMPLES).cases("cases: [{dataset: s.jsonl}]\n")]
     turned = folder.put("s.jsonl", "".join(reversed(lines))).cases("cases: [{dataset: s.jsonl}]\n")
     assert [case.id for case in turned] == ids[::-1]
+
+
+def test_rows_that_say_the_same_are_numbered(folder: Folder) -> None:
+    cases = folder.put("o.csv", "a\nx\ny\nx\nx\n").cases("cases: [{dataset: o.csv, expect: z}]\n")
+    first = cases[0].id
+    assert [case.id for case in cases if case.vars["a"] == "x"] == [first, f"{first}-2", f"{first}-3"]
+    assert len({case.id for case in cases}) == 4
 
 
 def test_a_seed_draws_the_same_rows_whatever_their_order(folder: Folder) -> None:

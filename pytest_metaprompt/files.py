@@ -98,16 +98,30 @@ def write_back(source: SourceText, new_text: str) -> None:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a text as a file in UTF-8, in place of what may be there; folders on the way to it are made.
+    """Write a file of ours in UTF-8, whole or not at all; what is no regular file, such as a pipe, is written into.
 
     Raises:
-        FileAccessError: The file could not be written.
+        OSError: It could not be written; what stood there before still does.
     """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    real = Path(os.path.realpath(path))
+    handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.", suffix=".tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise FileAccessError(f"cannot write {path}: {error.strerror or error}") from None
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, real.stat().st_mode & 0o7777 if real.exists() else 0o666 & ~_umask())
+        os.replace(name, real)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
 
 
 def changed_since(source: SourceText) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_metaprompt.clients.models import parse_model
@@ -48,8 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     }
     if not arguments.force:
         _refuse_to_overwrite(list(texts))
-    for path, text in texts.items():
-        write_new(path, text)
+    _write(texts)
     return _report(draft, out, routine)
 
 
@@ -63,6 +63,15 @@ def _refuse_to_overwrite(paths: list[Path]) -> None:
         raise FileAccessError(
             f"{' and '.join(there)} would be overwritten", hint="name another with -o, or add --force"
         )
+
+
+def _write(texts: Mapping[Path, str]) -> None:
+    for path, text in texts.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_new(path, text)
+        except OSError as error:
+            raise FileAccessError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _report(draft: Draft, out: Path, routine: Path) -> int:

@@ -12,10 +12,9 @@ import re
 from collections.abc import Mapping
 
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
+from pytest_metaprompt.formats.github import PARAMETERS
 from pytest_metaprompt.suites import Json, Message
 
-_ENDPOINT = "https://models.github.ai/inference"
-_PARAMETERS: Mapping[str, str] = {"maxTokens": "max_tokens", "temperature": "temperature", "topP": "top_p"}
 _KNOWN = frozenset({"name", "description", "model", "messages", "testData", "evaluators", "modelParameters"})
 _FORMATS = frozenset({"responseFormat", "jsonSchema"})
 _RUBRICS: Mapping[str, str] = {
@@ -62,10 +61,10 @@ def _target(draft: Draft, file: Mapping[str, Json]) -> Json:
     model = as_str(file.get("model"))
     if model is None:
         return None
-    target: dict[str, Json] = {"model": f"openai:{model}", "base_url": _ENDPOINT, "api_key_env": "GITHUB_TOKEN"}
+    target: dict[str, Json] = {"model": f"github:{model}"}
     for key, value in as_mapping(file.get("modelParameters")).items():
-        if key in _PARAMETERS:
-            target[_PARAMETERS[key]] = value
+        if key in PARAMETERS:
+            target[PARAMETERS[key]] = value
         else:
             draft.leave_out(f"modelParameters.{key}", "it is no parameter of GitHub Models")
     form = as_str(file.get("responseFormat"))

@@ -15,7 +15,7 @@ from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.messages import read_messages
 from pytest_metaprompt.formats.problems import Problems
 from pytest_metaprompt.formats.slugs import slug_of
-from pytest_metaprompt.suites import Assertion, Case, Json, Split
+from pytest_metaprompt.suites import Assertion, Case, Json, Message, Split
 from pytest_metaprompt.templates import as_text
 
 CheckAssertion = Callable[[Assertion], None]
@@ -66,7 +66,7 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
     said = filling.text(form.entries["input"]) if "input" in form.entries else None
     messages = read_messages(form.entries["messages"], filling) if "messages" in form.entries else ()
     case = Case(
-        id=_read_id(form, filling, lambda: slug_of(said, messages, form.vars)),
+        id=read_id(form, filling, said=said, messages=messages),
         where=form.where,
         vars=_values(form, filling, said),
         input=said,
@@ -82,7 +82,7 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
     return case
 
 
-def with_unique_ids(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> tuple[Case, ...]:
+def check_unique(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> tuple[Case, ...]:
     """The cases, of which no two have the same id; where two were given the same, that is noted.
 
     Rows that say the same are numbered: they cannot be told apart, so their order does not matter to their ids.
@@ -119,14 +119,15 @@ def _read_expect(form: CaseForm, filling: Filling) -> Assertion | None:
     return expect
 
 
-def _read_id(form: CaseForm, filling: Filling, slug: Callable[[], str]) -> str:
+def read_id(form: CaseForm, filling: Filling, *, said: str | None = None, messages: tuple[Message, ...] = ()) -> str:
+    """The case's `id`, that of its row, or one made of the first words and a digest of what it says."""
     if "id" in form.entries:
         node = form.entries["id"]
         case_id = filling.text(node) if isinstance(node.value, str) else as_text(node.plain())
     elif form.has_id:
         case_id = as_text(form.vars["id"])
     else:
-        return f"{slug() or form.stem}-{_digest(form)}"
+        return f"{slug_of(said, messages, form.vars) or form.stem}-{_digest(form)}"
     problem, hint = _id_problem(case_id)
     if problem:
         where = form.where if form.from_row else filling.problems.at(form.entries["id"].line)

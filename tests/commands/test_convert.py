@@ -175,13 +175,7 @@ def test_a_prompt_file_of_github_runs_as_a_suite(project: Project, out: Out) -> 
     assert main(["convert", "sentiment.prompt.yml"]) == 0
     assert "evaluator mine: there is no evaluator 'custom/thing'" in out.readouterr().out
     suite = suite_of(project.path / "sentiment.metaprompt.yaml")
-    assert suite["target"] == {
-        "model": "openai:openai/gpt-4o-mini",
-        "base_url": "https://models.github.ai/inference",
-        "api_key_env": "GITHUB_TOKEN",
-        "temperature": 0.2,
-        "max_tokens": 30,
-    }
+    assert suite["target"] == {"model": "github:openai/gpt-4o-mini", "temperature": 0.2, "max_tokens": 30}
     report = project.run("sentiment.metaprompt.yaml", "--metaprompt-target=echo:").report
     cases = report["suites"][0]["cases"]
     assert [case["outcome"] for case in cases] == ["passed", "failed"]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_metaprompt.converting.writing import dump, routine_text
@@ -20,6 +20,7 @@ keys = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), ma
 values = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=8)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(keys, values, min_size=1))
 def test_what_is_written_is_read_back(value: dict[str, object]) -> None:
     assert read_marked(dump(value), "f").root.plain() == value

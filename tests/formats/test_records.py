@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_metaprompt.errors import SuiteFileError
@@ -29,6 +29,7 @@ def problems(read: Callable[[], object]) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
+@settings(deadline=None)
 @given(tables)
 def test_json_lines_are_read_back_with_their_lines(
     tmp_path_factory: pytest.TempPathFactory, table: list[dict[str, object]]
@@ -39,6 +40,7 @@ def test_json_lines_are_read_back_with_their_lines(
     assert [row.line for row in found] == [2 * at + 1 for at in range(len(table))]
 
 
+@settings(deadline=None)
 @given(tables, st.sampled_from([None, 0, 2]), st.lists(st.text(min_size=1), max_size=2))
 def test_a_json_list_is_read_back_wherever_it_stands(
     tmp_path_factory: pytest.TempPathFactory, table: list[dict[str, object]], indent: int | None, keys: list[str]

@@ -327,7 +327,7 @@ def test_the_schema_lists_the_assertions_that_can_be_checked() -> None:
         (
             "gate: {min_acuracy: 0.5}",
             "1: unknown key 'min_acuracy' (did you mean 'min_accuracy'? "
-            "known: confidence, max_errors, min_accuracy, min_score)",
+            "known: confidence, max_errors, max_regressions, min_accuracy, min_score, tags)",
         ),
         (
             "fix: {budget: {call: 5}}",

@@ -41,6 +41,7 @@ class Draft:
     prompt: tuple[Message, ...] = ()
     description: str | None = None
     target: Json = None
+    judge: str | None = None
     asserts: list[Json] = field(default_factory=list)
     vars: Mapping[str, Json] = field(default_factory=dict)
     cases: list[Json] = field(default_factory=list)
@@ -58,6 +59,16 @@ class Draft:
             return None
         found = {"type": kind, "value": value, **more}
         return {key: item for key, item in found.items() if item is not None}
+
+    def rubric(self, text: str, *, of: str, judge: str | None, instead_of: str, **more: Json) -> dict[str, Json] | None:
+        """A judged assertion in place of one whose judge answers in words of its own, which is noted."""
+        found = self.assertion("llm-rubric", text, of=of, **more)
+        if found:
+            self.leave_out(f"{of}: {instead_of}", "llm-rubric passes or fails in words of its own")
+            self.judge = self.judge or judge
+        if found and judge != self.judge:
+            self.leave_out(f"{of}: its judge {judge}", f"a suite has one judge, {self.judge}")
+        return found
 
     def copied_assertion(self, written: Mapping[str, Json], *, of: str) -> dict[str, Json] | None:
         """An assertion of a tool with the same vocabulary, as it is; None, and noted, where it says more than fits."""

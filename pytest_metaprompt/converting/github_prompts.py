@@ -17,6 +17,7 @@ from pytest_metaprompt.suites import Json, Message
 
 _KNOWN = frozenset({"name", "description", "model", "messages", "testData", "evaluators", "modelParameters"})
 _FORMATS = frozenset({"responseFormat", "jsonSchema"})
+_JUDGE = "github:openai/gpt-4o"
 _RUBRICS: Mapping[str, str] = {
     "similarity": "The reply means the same as this right answer: {{expected}}",
     "coherence": "The reply is coherent: its ideas follow from one another and answer the question.",
@@ -84,8 +85,8 @@ def _assertion(draft: Draft, evaluator: Mapping[str, Json]) -> dict[str, Json] |
         return _judged(draft, as_mapping(evaluator["llm"]), of=of, metric=name)
     uses = (as_str(evaluator.get("uses")) or "").removeprefix("github/")
     if uses in _RUBRICS:
-        draft.leave_out(f"{of}: its scale of five stars", "llm-rubric passes or fails in words of its own")
-        return draft.assertion("llm-rubric", _RUBRICS[uses], of=of, metric=name)
+        stars = "its scale of five stars"
+        return draft.rubric(_RUBRICS[uses], of=of, judge=_JUDGE, instead_of=stars, metric=name)
     draft.leave_out(of, f"there is no evaluator {evaluator.get('uses')!r}")
     return None
 
@@ -119,9 +120,9 @@ def _edge(draft: Draft, text: str, *, at_start: bool, of: str, metric: str) -> d
 def _judged(draft: Draft, judge: Mapping[str, Json], *, of: str, metric: str) -> dict[str, Json] | None:
     passing = [str(as_mapping(choice).get("choice")) for choice in as_list(judge.get("choices")) if _passes(choice)]
     rubric = (as_str(judge.get("prompt")) or "").replace("{{completion}}", "(the reply)")
-    draft.leave_out(f"{of}: its own words for the judge's answer", "llm-rubric passes or fails in words of its own")
     text = f"{rubric.strip()}\n\nPass if the answer would be: {', '.join(passing)}." if passing else rubric
-    return draft.assertion("llm-rubric", text, of=of, metric=metric)
+    model = f"github:{judge['modelId']}" if as_str(judge.get("modelId")) else _JUDGE
+    return draft.rubric(text, of=of, judge=model, instead_of="its choices", metric=metric)
 
 
 def _passes(choice: Json) -> bool:

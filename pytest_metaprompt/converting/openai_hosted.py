@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from textwrap import indent
 
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
 from pytest_metaprompt.suites import Json, Message
@@ -119,11 +118,12 @@ def _judged(draft: Draft, grader: Mapping[str, Json], *, of: str, metric: str) -
     rubric = _OUTPUT.sub("(the reply)", "\n\n".join(text.strip() for text in texts if text.strip()))
     if labels := [str(label) for label in as_list(grader.get("passing_labels"))]:
         rubric += f"\n\nPass if the label would be: {', '.join(labels)}."
-    draft.leave_out(f"{of}: its own labels or scores", "llm-rubric passes or fails in words of its own")
-    return draft.assertion("llm-rubric", rubric, of=of, threshold=grader.get("pass_threshold"), metric=metric)
+    model = as_str(grader.get("model"))
+    return draft.rubric(
+        rubric, of=of, judge=f"openai:{model}" if model else None, instead_of="its labels or scores", metric=metric
+    )
 
 
 def _python(source: str) -> str:
     """The body of a function around a grader's `grade(sample, item)`."""
-    call = "return grade({'output_text': output}, context['vars']['item'])"
-    return f"{indent(source.strip(), '')}\n{call}\n"
+    return f"{source.strip()}\nreturn grade({{'output_text': output}}, context['vars']['item'])\n"

@@ -24,6 +24,7 @@ def suite_text(draft: Draft, *, routine: str) -> str:
         "description": draft.description,
         "routine": routine,
         "target": draft.target,
+        "judge": draft.judge,
         "defaults": {key: value for key, value in defaults.items() if value} or None,
         "cases": draft.cases,
     }

@@ -272,8 +272,8 @@ def test_a_prompt_file_of_github_is_a_suite_and_is_repaired(broken: Project) -> 
 def test_prompt_files_are_collected_where_they_are_named_or_listed(broken: Project) -> None:
     broken.write_bytes("sub/numbers.prompt.yml", PROMPT.replace("ROWS\n", ROWS).encode())
     assert broken.run("--co", "-q").code == 5
-    assert "numbers.prompt.yml::case-" in broken.run("--co", "-q", "sub/numbers.prompt.yml").text
-    assert "numbers.prompt.yml::case-" in broken.run("--co", "-q", "-o", "metaprompt_collect=github").text
+    assert "numbers.prompt.yml::take-" in broken.run("--co", "-q", "sub/numbers.prompt.yml").text
+    assert "numbers.prompt.yml::take-" in broken.run("--co", "-q", "-o", "metaprompt_collect=github").text
 
 
 def test_without_a_token_the_error_says_what_to_type(broken: Project) -> None:

@@ -6,11 +6,11 @@ camel case, the `;` between contexts in a CSV, and the form of `expected_tools`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
+from pytest_metaprompt.formats.records import parse_json
 from pytest_metaprompt.suites import Json, Message
 
 _CONTEXTS = ("context", "retrieval_context")
@@ -66,7 +66,7 @@ def _add(draft: Draft, golden: Mapping[str, Json], *, of: str) -> None:
 
 def _tools(value: Json) -> list[Json]:
     if isinstance(value, str):
-        return as_list(json.loads(value)) if value.strip() else []
+        return as_list(parse_json(value, shown="expected_tools")) if value.strip() else []
     return as_list(value)
 
 

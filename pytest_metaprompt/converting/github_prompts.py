@@ -7,12 +7,12 @@ form, https://github.com/github/gh-models `cmd/eval/eval.go` for what the evalua
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
 from pytest_metaprompt.formats.github import PARAMETERS
+from pytest_metaprompt.formats.records import parse_json
 from pytest_metaprompt.suites import Json, Message
 
 _KNOWN = frozenset({"name", "description", "model", "messages", "testData", "evaluators", "modelParameters"})
@@ -70,7 +70,10 @@ def _target(draft: Draft, file: Mapping[str, Json]) -> Json:
             draft.leave_out(f"modelParameters.{key}", "it is no parameter of GitHub Models")
     form = as_str(file.get("responseFormat"))
     if form == "json_schema":
-        target["response_format"] = {"type": form, "json_schema": json.loads(str(file.get("jsonSchema")))}
+        target["response_format"] = {
+            "type": form,
+            "json_schema": parse_json(str(file.get("jsonSchema")), shown="jsonSchema"),
+        }
     elif form == "json_object":
         target["response_format"] = {"type": form}
     return target

@@ -60,7 +60,8 @@ def test_what_no_assertion_can_judge_is_left_out_by_name(tmp_path: Path) -> None
 
 def test_graders_that_are_models_become_rubrics(tmp_path: Path) -> None:
     graders = [
-        {"type": "label_model", "name": "label", "model": "gpt-x", "labels": ["good", "bad"], "passing_labels": ["good"],
+        {"type": "label_model", "name": "label", "model": "gpt-x",
+         "labels": ["good", "bad"], "passing_labels": ["good"],
          "input": [{"role": "developer", "content": "Label it."},
                    {"role": "user", "content": {"type": "input_text", "text": "{{ sample.output_text }}"}}]},
         {"type": "text_similarity", "name": "near", "input": "{{sample.output_text}}", "reference": "{{item.a}}",

@@ -323,6 +323,10 @@ def test_a_plain_config_of_promptfoo_runs_as_a_suite(project: Project, out: Out)
         ),
         ("prompts: [file://no.txt]\ntests: [{}]\n", "the file 'file://no.txt' is not there"),
         ("prompts: [hi]\ntests: [{assert: [{type: javascript, value: x}]}]\n", "test 1: nothing of it can be checked"),
+        (
+            "prompts: [hi]\ntests: [{threshold: 0.5, assert: [{type: equals, value: x}]}]\n",
+            "test 1: a case knows no 'thr",
+        ),
         ("prompts: [hi]\ntests: [file://t.js]\n", "tests file://t.js: only .csv, .yaml and .json files beside"),
     ],
 )

@@ -103,12 +103,19 @@ def _attempt(attempt: Attempt) -> Json:
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
         "error": attempt.error,
+        "skipped": attempt.skipped,
         "verdicts": [_verdict(verdict) for verdict in attempt.verdicts],
     }
 
 
 def _verdict(verdict: Verdict) -> Json:
-    return {"type": verdict.type, "passed": verdict.passed, "score": verdict.score, "reason": verdict.reason}
+    told: dict[str, Json] = {
+        "type": verdict.type,
+        "passed": verdict.passed,
+        "score": verdict.score,
+        "reason": verdict.reason,
+    }
+    return {**told, "children": [_verdict(child) for child in verdict.children]} if verdict.children else told
 
 
 def _repair(repair: RepairOutcome) -> Json:

@@ -21,7 +21,10 @@ _DECLARATION = re.compile(r"(?:const|let|var)\s")
 # `make` gives the user's function. Whatever becomes of it, the program's value is one JSON text.
 _PROGRAM = """\
 (() => {
-  const failed = (error) => JSON.stringify({error: error instanceof Error ? String(error) : `threw ${error}`});
+  const failed = (error) => {
+    if (error instanceof Error && error.name === "InternalError") throw error;  // a limit that the engine keeps
+    return JSON.stringify({error: error instanceof Error ? String(error) : `threw ${error}`});
+  };
   const told = (value) => {
     if (value === undefined) return JSON.stringify({missing: true});
     if (typeof value === "number" && !Number.isFinite(value)) return JSON.stringify({error: `the result is ${value}`});

@@ -69,8 +69,12 @@ def open_webhook(assertion: Assertion) -> Scorer:
 def _post(url: str, body: Plain) -> object:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=_timeout_s()) as response:
-        return json.loads(response.read())
+    try:
+        with urllib.request.urlopen(request, timeout=_timeout_s()) as response:
+            return json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def _timeout_s() -> float:

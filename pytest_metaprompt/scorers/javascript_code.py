@@ -83,6 +83,11 @@ class JavaScriptCode:
         return answer.get("value")
 
 
+def is_javascript_file(text: str) -> bool:
+    """Whether the text names a JavaScript file, and perhaps a function in it."""
+    return names_file(text) and _FILE.fullmatch(text.removeprefix(PREFIX)) is not None
+
+
 def open_javascript_code(source: CodeSource) -> JavaScriptCode:
     """The code, ready to run. It is compiled when it runs, so a slip in it is an error of the check.
 

@@ -74,7 +74,7 @@ def test_a_server_that_is_not_there_is_an_error():
 def test_a_server_that_does_not_answer_in_time_is_an_error(server, monkeypatch):
     server.release.clear()
     monkeypatch.setenv("WEBHOOK_TIMEOUT", "100")
-    with pytest.raises(ScorerError, match=r"no answer in 0\.1 seconds|timed out"):
+    with pytest.raises(ScorerError, match=r"no answer in 0\.1 seconds"):
         judge("webhook", server.url)
 
 

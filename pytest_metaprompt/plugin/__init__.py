@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_metaprompt.plugin.keys import options_key
+from pytest_metaprompt.plugin.kinds import kind_of
 from pytest_metaprompt.plugin.options import add_options, read_options, refuse_xdist
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import SuiteFile
-
-SUITE_ENDINGS = (".metaprompt.yaml", ".metaprompt.yml")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,7 +26,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options; everything else waits until a suite file is met."""
     from pytest_metaprompt.plugin.hooks import Hooks
-    from pytest_metaprompt.plugin.keys import options_key
 
     options = config.stash[options_key] = read_options(config)
     refuse_xdist(config, options)
@@ -34,9 +33,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
-    """Collect native suites."""
-    if not file_path.name.endswith(SUITE_ENDINGS):
+    """Collect suite files."""
+    listed = parent.config.stash[options_key].collect
+    kind = kind_of(file_path.name, named=parent.session.isinitpath(file_path), listed=listed)
+    if kind is None:
         return None
     from pytest_metaprompt.plugin.collection import SuiteFile
 
-    return SuiteFile.from_parent(parent, path=file_path)
+    return SuiteFile.from_parent(parent, path=file_path, kind=kind)

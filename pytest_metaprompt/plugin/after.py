@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
-from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import HEADING, suite_row, write_failing, write_repair, write_table
 from pytest_metaprompt.results import GateResult, RepairOutcome, Run
+from pytest_metaprompt.suites import SuiteKey
+
+
+def compare_with_baseline(state: PromptSession) -> None:
+    """Note what is not as it was in the baseline."""
+    if state.comparing is None:
+        return
+    from pytest_metaprompt.plugin.comparing import comparison_notes
+
+    for key, run in state.runs().items():
+        loaded = state.suites[key]
+        found = state.comparison(loaded, run) if run.complete else None
+        if found is not None:
+            state.notes.extend(comparison_notes(state.comparing, loaded, found))
+        elif run.results:
+            why = "it has no entry there" if run.complete else "some of its cases were not run"
+            state.notes.append(f"{loaded.name}: not compared with the baseline: {why}")
 
 
 def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
@@ -32,7 +48,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     state.repairs.extend(repair_all(state, say))
     for repair in state.repairs:
         if repair.status == "applied":
-            state.final.update({run.suite.path: run for run in repair.runs})
+            state.final.update({run.suite.key: run for run in repair.runs})
     _recount(state, session, terminal)
 
 
@@ -49,12 +65,12 @@ def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalRe
         last_failed.pop(nodeid, None)
 
 
-def _good_items(state: PromptSession, items: Sequence[pytest.Item], runs: Mapping[Path, Run]) -> set[str]:
+def _good_items(state: PromptSession, items: Sequence[pytest.Item], runs: Mapping[SuiteKey, Run]) -> set[str]:
     """The node ids of the cases that passed and the gates that were reached in these runs."""
-    passed = {(path, one.case.id) for path, run in runs.items() for one in run.results if one.outcome == "passed"}
+    passed = {CaseKey(key, one.case.id) for key, run in runs.items() for one in run.results if one.outcome == "passed"}
     good = set()
     for item in items:
-        if isinstance(item, CaseItem) and (item.loaded.suite.path, item.case.id) in passed:
+        if isinstance(item, CaseItem) and item.key in passed:
             good.add(item.nodeid)
         if isinstance(item, GateItem):
             judged = state.judge(item.loaded, runs=runs)
@@ -82,53 +98,33 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     state.close()
     if state.in_worker:
         return
-    _write_reports(state)
+    from pytest_metaprompt.plugin.report_files import write_reports
+
+    write_reports(state)
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def _write_reports(state: PromptSession) -> None:
-    from pytest_metaprompt.reports.json_report import SuiteReport, as_json
-
-    if not state.options.reports:
-        return
-    runs = state.runs()
-    suites = [SuiteReport(one.name, one.routine.name, runs[path]) for path, one in state.suites.items()]
-    gates = [
-        (one.name, gate) for one in state.suites.values() if isinstance(gate := _final_gate(state, one), GateResult)
-    ]
-    text = as_json(suites, gates, state.repairs, state.models.usage())
-    for path in state.options.reports:
-        _write_report(state, path, text)
-
-
-def _write_report(state: PromptSession, path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        shown = path.relative_to(state.root) if path.is_relative_to(state.root) else path
-        state.notes.append(f"report written to {shown}")
-    except OSError as error:
-        state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
-
-
 def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     """The table of suites, failing cases under gates, repairs, and notes."""
     runs = state.runs()
-    ran = {path: loaded for path, loaded in state.suites.items() if runs[path].results}
+    ran = {key: loaded for key, loaded in state.suites.items() if runs[key].results}
     if not ran and not state.notes:
         return
     terminal.section("metaprompt")
-    for path, loaded in ran.items():
+    for key, loaded in ran.items():
         if loaded.suite.gate is not None:
-            bad = [result for result in runs[path].results if result.outcome in ("failed", "error")]
+            bad = [result for result in runs[key].results if result.outcome in ("failed", "error")]
             write_failing(terminal, loaded.name, bad)
     if any(repair.status == "applied" for repair in state.repairs):
         terminal.write_line("as the tests found it, before the repair:")
     if ran:
-        rows = [suite_row(loaded.name, runs[path], _gate_word(state, loaded)) for path, loaded in ran.items()]
-        write_table(terminal, [HEADING, *rows])
+        rows = [
+            suite_row(loaded.name, runs[key], _gate_word(state, loaded), _change(state, loaded, runs[key]))
+            for key, loaded in ran.items()
+        ]
+        write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
         usage = state.models.usage()
         terminal.write_line(
             f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
@@ -147,6 +143,14 @@ def _write_repairs(terminal: TerminalReporter, repairs: Iterable[RepairOutcome])
         write_repair(terminal, repair)
 
 
+def _change(state: PromptSession, loaded: LoadedSuite, run: Run) -> str | None:
+    """The cell against the baseline; None for a session without one."""
+    if state.comparing is None:
+        return None
+    found = state.comparison(loaded, run) if run.complete else None
+    return "not compared" if found is None else f"{len(found.regressions)} worse, {len(found.improvements)} better"
+
+
 def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
     if loaded.suite.gate is None:
         return "none"
@@ -154,10 +158,6 @@ def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
     if isinstance(judged, str):
         return "skipped"
     return "passed" if judged.passed else "failed"
-
-
-def _final_gate(state: PromptSession, loaded: LoadedSuite) -> GateResult | str | None:
-    return None if loaded.suite.gate is None else state.judge(loaded, runs=state.final_runs())
 
 
 def _terminal(config: pytest.Config) -> TerminalReporter | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_metaprompt.plugin.keys import session_of
+from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import CasePage, GatePage
 from pytest_metaprompt.results import CaseResult
@@ -42,17 +43,39 @@ def why_skipped(result: CaseResult) -> str:
 
 
 class SuiteFile(pytest.File):
-    """A native suite file."""
+    """A file with one suite or several."""
+
+    def __init__(self, *, kind: Kind, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]  # pytest's own arguments, passed through from_parent
+        self.kind = kind
+
+    def collect(self) -> Iterator[pytest.Item | pytest.Collector]:
+        """The suite's items, or a collector for each suite. Problems of the file are kept for one usage error."""
+        for loaded in session_of(self.config).load(self.path, self.kind):
+            if loaded.suite.part:
+                yield SuitePart.from_parent(self, name=loaded.suite.part, loaded=loaded)
+            else:
+                yield from _items(self, loaded)
+
+
+class SuitePart(pytest.Collector):
+    """One of the suites of a file."""
+
+    def __init__(self, *, loaded: LoadedSuite, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]  # pytest's own arguments, passed through from_parent
+        self.loaded = loaded
 
     def collect(self) -> Iterator[pytest.Item]:
-        """Its cases in the order of the file, then its gate. Problems of the file are kept for one usage error."""
-        loaded = session_of(self.config).load(self.path)
-        if loaded is None:
-            return
-        for case in loaded.suite.cases:
-            yield CaseItem.from_parent(self, name=case.id, loaded=loaded, case=case)
-        if loaded.suite.gate is not None:
-            yield GateItem.from_parent(self, name=GATE, loaded=loaded, gate=loaded.suite.gate)
+        """The suite's items."""
+        return _items(self, self.loaded)
+
+
+def _items(parent: pytest.Collector, loaded: LoadedSuite) -> Iterator[pytest.Item]:
+    """The cases in the order of the file, then the gate."""
+    for case in loaded.suite.cases:
+        yield CaseItem.from_parent(parent, name=case.id, loaded=loaded, case=case)
+    if loaded.suite.gate is not None:
+        yield GateItem.from_parent(parent, name=GATE, loaded=loaded, gate=loaded.suite.gate)
 
 
 class CaseItem(pytest.Item):
@@ -70,7 +93,7 @@ class CaseItem(pytest.Item):
     @property
     def key(self) -> CaseKey:
         """What the session knows the case by."""
-        return CaseKey(str(self.loaded.suite.path), self.case.id)
+        return CaseKey(self.loaded.suite.key, self.case.id)
 
     def setup(self) -> None:
         """Wait for the case's result."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from pytest_metaprompt.clients.models import parse_model
 from pytest_metaprompt.errors import MetapromptError, Place, SkippedError, SuiteFileError
+from pytest_metaprompt.formats.github import read_github
 from pytest_metaprompt.formats.native import read_suite
+from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.session import LoadedSuite
 from pytest_metaprompt.routines import Routine, open_routine, render
@@ -17,14 +19,30 @@ from pytest_metaprompt.scorers import check, open_scorer
 from pytest_metaprompt.suites import Case, GateSettings, ModelSpec, Suite
 
 
-def load_suite(path: Path, *, root: Path, options: Options) -> LoadedSuite:
-    """The suite in a file, ready to run.
+def load_suites(path: Path, kind: Kind, *, root: Path, options: Options) -> tuple[LoadedSuite, ...]:
+    """The suites in a file, ready to run.
 
     Raises:
-        SuiteFileError: With everything that is wrong in the file, its routine or its cases.
+        SuiteFileError: With everything that is wrong in the file, its routines or its cases.
     """
-    suite = _overridden(read_suite(path, root=root, parse_model=parse_model, check_assertion=check), options)
-    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    suites = _READERS[kind](path, root)
+    return tuple(_ready(_overridden(suite, options), root=root) for suite in suites)
+
+
+def _read_native(path: Path, root: Path) -> tuple[Suite, ...]:
+    return (read_suite(path, root=root, parse_model=parse_model, check_assertion=check),)
+
+
+def _read_github(path: Path, root: Path) -> tuple[Suite, ...]:
+    return (read_github(path, root=root, parse_model=parse_model, check_assertion=check),)
+
+
+_READERS: Mapping[Kind, Callable[[Path, Path], tuple[Suite, ...]]] = {"native": _read_native, "github": _read_github}
+
+
+def _ready(suite: Suite, *, root: Path) -> LoadedSuite:
+    name = suite.path.relative_to(root).as_posix() if suite.path.is_relative_to(root) else str(suite.path)
+    name = f"{name}::{suite.part}" if suite.part else name
     routine = open_routine(suite.routine, root=root)
     problems = [*_model_problems(suite, name), *_case_problems(suite, routine)]
     if problems:

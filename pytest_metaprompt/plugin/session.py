@@ -13,22 +13,25 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError
+from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
 from pytest_metaprompt.routines import Routine
-from pytest_metaprompt.suites import GateSettings, Suite
+from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 
 if TYPE_CHECKING:
+    from pytest_metaprompt.baselines import Comparison
     from pytest_metaprompt.plugin.collection import CaseItem
+    from pytest_metaprompt.plugin.comparing import Comparing
 
 
 @dataclass(frozen=True, slots=True)
 class CaseKey:
     """A case among all suites."""
 
-    suite: str
+    suite: SuiteKey
     case: str
 
 
@@ -48,31 +51,37 @@ class PromptSession:
         self.options = options
         self.root = config.rootpath
         self.problems: list[MetapromptError] = []
-        self.suites: dict[Path, LoadedSuite] = {}
+        self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
         self.repairs: list[RepairOutcome] = []
         self.notes: list[str] = []
-        self.final: dict[Path, Run] = {}
+        self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
+        self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
+        self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._selected: list[CaseItem] = []
         self._futures: dict[CaseKey, Future[CaseResult]] = {}
 
-    def load(self, path: Path) -> LoadedSuite | None:
-        """The suite in a file; None if it cannot be used, and then its problems are kept."""
-        if path in self.suites:
-            return self.suites[path]
-        from pytest_metaprompt.plugin.loading import load_suite
+    def load(self, path: Path, kind: Kind) -> tuple[LoadedSuite, ...]:
+        """The suites in a file; none if it cannot be used, and then its problems are kept."""
+        if path not in self._loaded:
+            self._loaded[path] = self._load(path, kind)
+            self.suites.update({loaded.suite.key: loaded for loaded in self._loaded[path]})
+        return self._loaded[path]
+
+    def _load(self, path: Path, kind: Kind) -> tuple[LoadedSuite, ...]:
+        from pytest_metaprompt.plugin.loading import load_suites
 
         try:
-            self.suites[path] = load_suite(path, root=self.root, options=self.options)
+            return load_suites(path, kind, root=self.root, options=self.options)
         except SuiteFileError as error:
             self.problems.extend(error.problems)
         except MetapromptError as error:
             self.problems.append(error)
-        return self.suites.get(path)
+        return ()
 
     def select(self, items: Sequence[CaseItem]) -> None:
         """Take note of the cases that are to be run, in their order."""
@@ -84,7 +93,7 @@ class PromptSession:
             self._begin([item] if self.in_worker else self._selected)
         return self._futures[item.key].result()
 
-    def runs(self) -> dict[Path, Run]:
+    def runs(self) -> dict[SuiteKey, Run]:
         """What is known of each suite so far."""
         done = {
             key: future.result()
@@ -92,21 +101,21 @@ class PromptSession:
             if future.done() and not future.cancelled() and future.exception() is None
         }
         runs = {}
-        for path, loaded in self.suites.items():
-            results = [done.get(CaseKey(str(path), case.id)) for case in loaded.suite.cases]
-            runs[path] = Run(loaded.suite, tuple(result for result in results if result is not None))
+        for key, loaded in self.suites.items():
+            results = [done.get(CaseKey(key, case.id)) for case in loaded.suite.cases]
+            runs[key] = Run(loaded.suite, tuple(result for result in results if result is not None))
         return runs
 
     def unselected(self, loaded: LoadedSuite) -> int:
         """How many of a suite's cases are not to be run in this session."""
         selected = {item.key for item in self._selected}
-        return sum(CaseKey(str(loaded.suite.path), case.id) not in selected for case in loaded.suite.cases)
+        return sum(CaseKey(loaded.suite.key, case.id) not in selected for case in loaded.suite.cases)
 
-    def final_runs(self) -> dict[Path, Run]:
+    def final_runs(self) -> dict[SuiteKey, Run]:
         """The runs under the routines as they are on disk now."""
         return {**self.runs(), **self.final}
 
-    def judge(self, loaded: LoadedSuite, *, runs: Mapping[Path, Run]) -> GateResult | str:
+    def judge(self, loaded: LoadedSuite, *, runs: Mapping[SuiteKey, Run]) -> GateResult | str:
         """The gate's result on these runs, or why it cannot be judged."""
         from pytest_metaprompt.stats import judge_gate
 
@@ -115,10 +124,16 @@ class PromptSession:
             return f"gate not judged: {missing} of {len(loaded.suite.cases)} cases were not selected"
         if self.in_worker:
             return GateResult(loaded.suite, False, ("a gate cannot be judged under xdist: run it with -n 0",))
-        run = runs[loaded.suite.path]
+        run = runs[loaded.suite.key]
         if not run.complete:
             return f"gate not judged: {len(run.results)} of {len(loaded.suite.cases)} cases were run"
-        return judge_gate(loaded.suite.gate or GateSettings(), run)
+        found = self.comparison(loaded, run)
+        regressed = None if found is None else found.regressions
+        return judge_gate(loaded.suite.gate or GateSettings(), run, regressed=regressed)
+
+    def comparison(self, loaded: LoadedSuite, run: Run) -> Comparison | None:
+        """How a run differs from the baseline; None without one. Cases that may be worse are asked again first."""
+        return None if self.comparing is None else self.comparing.of(loaded, run)
 
     def wait_for(self, loaded: LoadedSuite) -> None:
         """Wait until every selected case of a suite has its result."""

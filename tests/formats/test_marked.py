@@ -71,7 +71,7 @@ def test_what_pyyaml_dumps_in_quotes_and_with_tags_is_read_back(data: object) ->
 
 
 def fits_yaml(data: object) -> bool:
-    """Whether JSON's form of the data is YAML: no escapes in two halves, no key over the 1,024 characters of YAML 1.2."""
+    """Whether JSON's form of the data is YAML: no escapes in two halves, no key over YAML's 1,024 characters."""
     keys = data if isinstance(data, dict) else ()
     inner = (*data.values(), *keys) if isinstance(data, dict) else data if isinstance(data, list) else ()
     short = isinstance(data, dict | list) or max(map(ord, json.dumps(data, ensure_ascii=False))) < 0x10000

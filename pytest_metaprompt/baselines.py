@@ -131,7 +131,7 @@ def case_digest(case: Case) -> str:
 def _told(check: Assertion) -> list[object]:
     """What an assertion checks; what only some assertions have stands there only if they do."""
     further = [check.transform, [_told(child) for child in check.children]]
-    told = [check.type, check.value, check.threshold, dict(check.settings)]
+    told: list[object] = [check.type, check.value, check.threshold, dict(check.settings)]
     return [*told, *further] if any(further) else told
 
 

@@ -10,6 +10,7 @@ from pytest_metaprompt.scorers.contains_json import open_contains_json
 from pytest_metaprompt.scorers.contains_several import open_contains_all, open_contains_any
 from pytest_metaprompt.scorers.custom_code import open_javascript, open_python
 from pytest_metaprompt.scorers.equals import open_equals
+from pytest_metaprompt.scorers.evals_match import open_evals_match
 from pytest_metaprompt.scorers.expected_calls import SETTINGS as CALL_SETTINGS
 from pytest_metaprompt.scorers.finish_reason import open_finish_reason
 from pytest_metaprompt.scorers.html_format import open_contains_html, open_is_html
@@ -67,6 +68,7 @@ FAMILIES: Mapping[str, Family] = {
     "is-valid-openai-tools-call": Family(open_valid_calls),
     "is-valid-function-call": Family(open_valid_calls),
     "is-valid-openai-function-call": Family(open_valid_calls),
+    "evals-match": Family(open_evals_match, ("mode",)),
     "levenshtein": Family(open_levenshtein, threshold=True),
     "word-count": Family(open_word_count),
     "rouge-n": Family(open_rouge_n, threshold=True),

@@ -63,7 +63,7 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
     known = session.runs()
     pairs = [session.tests.in_repair(loaded, known[loaded.suite.key]) for loaded in group]
     group, runs = [loaded for loaded, _ in pairs], tuple(run for _, run in pairs)
-    count = Count(sum(run.passed for run in runs), sum(len(run.results) for run in runs))
+    count = Count(sum(run.passed for run in runs), sum(run.judged for run in runs))
     outcome = RepairOutcome(group[0].routine.name, "not_needed", "no case fails", count, count, runs=runs)
     if not any(_fails(run) for run in runs):
         left_out = [run for loaded in group for run in (known[loaded.suite.key],) if _fails(run)]

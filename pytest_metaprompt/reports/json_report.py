@@ -118,6 +118,7 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         "messages": messages,
         **reply,
         "error": attempt.error,
+        "skipped": attempt.skipped,
         "verdicts": [_verdict(verdict, value) for verdict, value in values],
         "calls": [_call(exchange) for exchange in attempt.exchanges],
     }
@@ -156,7 +157,7 @@ def _values(attempt: Attempt) -> list[Json]:
 
 
 def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
-    return {
+    part: VerdictPart = {
         "type": verdict.type,
         "passed": verdict.passed,
         "score": verdict.score,
@@ -165,6 +166,9 @@ def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
         "metric": verdict.metric,
         "value": value,
     }
+    if verdict.children:
+        part["children"] = [_verdict(child, None) for child in verdict.children]
+    return part
 
 
 def _repair(repair: RepairOutcome) -> RepairPart:

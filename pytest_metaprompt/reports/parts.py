@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from pytest_metaprompt.suites import Json
 
@@ -39,7 +39,7 @@ class BaselinePart(TypedDict):
 
 
 class VerdictPart(TypedDict):
-    """What one assertion says; `value` is what it asked for, where it fails."""
+    """What one assertion says; `value` is what it asked for, where it fails. A set has `children`."""
 
     type: str
     passed: bool
@@ -48,6 +48,7 @@ class VerdictPart(TypedDict):
     weight: float
     metric: str | None
     value: Json
+    children: NotRequired[list[VerdictPart]]
 
 
 class ReplyPart(TypedDict):
@@ -72,6 +73,7 @@ class CallPart(ReplyPart):
 class AttemptPart(CallPart):
     """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
 
+    skipped: str | None
     verdicts: list[VerdictPart]
     calls: list[CallPart]
 

@@ -67,7 +67,11 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One asking of a case. Exactly one of `reply` and `error` is set, or both where a check could not work."""
+    """One asking of a case. Exactly one of `reply` and `error` is set, or both where a check could not work.
+
+    Of a conversation `reply` is the target's last turn, `transcript` all that was said after `messages`, and `calls`
+    every tool call in it. `notes` says what a reader should know besides, such as a call of an undefined tool.
+    """
 
     case: Case
     messages: tuple[Message, ...] = ()
@@ -75,6 +79,9 @@ class Attempt:
     reply: Reply | None = None
     error: str | None = None
     verdicts: tuple[Verdict, ...] = ()
+    transcript: tuple[Message, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -229,3 +236,5 @@ class RepairOutcome:
     seconds: float = 0.0
     diff: str = ""
     runs: tuple[Run, ...] = ()
+    judge_calls: int = 0
+    customer_calls: int = 0

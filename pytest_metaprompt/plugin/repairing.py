@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from pytest_metaprompt.clients.models import read_model
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
@@ -17,8 +18,9 @@ from pytest_metaprompt.repair.journal import FileJournal
 from pytest_metaprompt.repair.outcome import Spent, repair_routine
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.reflect import Reflect
-from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
-from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
+from pytest_metaprompt.results import CaseResult, Count, RepairOutcome, Run, Subject
+from pytest_metaprompt.scorers import GRADED
+from pytest_metaprompt.suites import BudgetSettings, ModelSpec, Suite
 
 JOURNAL = ".metaprompt"
 FREE = ("local", "echo")
@@ -68,7 +70,14 @@ def _search(
     job = replace(job, max_seconds=budget.seconds)
 
     def spent() -> Spent:
-        return Spent(models.target_calls, models.meta_calls, None, time.perf_counter() - started)
+        return Spent(
+            models.calls("target"),
+            models.calls("meta"),
+            None,
+            time.perf_counter() - started,
+            judge_calls=models.calls("judge"),
+            customer_calls=models.calls("customer"),
+        )
 
     work = repair_routine(job, mode=session.options.mode, allow_dirty=session.options.allow_dirty, spent=spent)
     try:
@@ -95,7 +104,7 @@ def _job(
         asker=models.asker(),
         proposers=_proposers(group, models),
         editable=frozenset.intersection(*kinds),
-        tools=frozenset(_tool_names(group)),
+        tools=frozenset(name for loaded in group if loaded.suite.target for name in loaded.suite.target.tool_names),
         seed=session.options.seed,
         limit=session.options.concurrency,
         journal=FileJournal(session.root / JOURNAL, routine.name),
@@ -125,41 +134,45 @@ def _proposers(group: Sequence[LoadedSuite], models: RepairModels) -> dict[str, 
 
 
 def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
-    """What the suites allow, the least of each; and at most 5 calls a case and 20 a failing case."""
+    """What the suites allow, the least of each; and at most 5 askings a case and 20 a failing case, where an asking is
+    as many calls as it took in the test run."""
     budgets = [run.suite.fix.budget for run in runs]
     results = [result for run in runs for result in run.results]
-    failing = sum(result.outcome == "failed" for result in results)
+    default = sum((25 if result.outcome == "failed" else 5) * _calls(result) for result in results)
     calls = [budget.calls for budget in budgets if budget.calls is not None]
     tokens = [budget.tokens for budget in budgets if budget.tokens is not None]
     seconds = [budget.seconds for budget in budgets if budget.seconds is not None]
     return BudgetSettings(
-        calls=min(calls) if calls else 5 * len(results) + 20 * failing,
+        calls=min(calls) if calls else default,
         tokens=min(tokens) if tokens else None,
         seconds=min(seconds) if seconds else None,
     )
+
+
+def _calls(result: CaseResult) -> int:
+    """The calls that one asking of a case takes: of the target, of whoever plays the customer, and for verdicts."""
+    said = max(sum(one.role == "assistant" for one in attempt.transcript) for attempt in result.attempts)
+    played = result.case.simulation is not None and result.case.simulation.persona is not None
+    graded = sum(assertion.kind in GRADED for assertion in result.case.assertions)
+    return max(1, said) * (2 if played else 1) + graded
 
 
 def _unpriced(runs: tuple[Run, ...]) -> ModelSpec | None:
     """A model that may cost money, where a suite caps the cost: an unknown price never satisfies a cap."""
     if all(run.suite.fix.budget.usd is None for run in runs):
         return None
-    specs = [spec for run in runs for spec in (run.suite.target, run.suite.meta) if spec is not None]
+    specs = [spec for run in runs for spec in _models(run.suite)]
     return next((spec for spec in specs if spec.provider not in FREE), None)
 
 
-def _tool_names(group: Sequence[LoadedSuite]) -> Iterator[str]:
-    for loaded in group:
-        for tool in _tools(loaded.suite.target):
-            function = tool.get("function") if isinstance(tool, dict) else None
-            name = function.get("name") if isinstance(function, dict) else None
-            if isinstance(name, str):
-                yield name
-
-
-def _tools(target: ModelSpec | None) -> list[Json]:
-    tools = target.params.get("tools") if target is not None else None
-    return list(tools) if isinstance(tools, list | tuple) else []
+def _models(suite: Suite) -> list[ModelSpec]:
+    """The models that a repair of the suite may ask."""
+    customers = [case.simulation.model for case in suite.cases if case.simulation is not None]
+    graded = [assertion for case in suite.cases for assertion in case.assertions if assertion.kind in GRADED]
+    own = [read_model(assertion.settings["provider"]) for assertion in graded if "provider" in assertion.settings]
+    graders = (suite.judge, suite.embedding) if graded else ()
+    return [spec for spec in (suite.target, suite.meta, *graders, *own, *customers) if spec is not None]
 
 
 def _progress(say: Say, name: str, models: RepairModels, budget: BudgetSettings, text: str) -> None:
-    say(f"{name}: {text} [{models.target_calls + models.meta_calls}/{budget.calls} calls]")
+    say(f"{name}: {text} [{models.total_calls}/{budget.calls} calls]")

@@ -24,6 +24,8 @@ class Spent:
     meta_calls: int
     cost_usd: float | None
     seconds: float
+    judge_calls: int = 0
+    customer_calls: int = 0
 
 
 async def repair_routine(job: RepairJob, *, mode: Mode, allow_dirty: bool, spent: Callable[[], Spent]) -> RepairOutcome:
@@ -92,6 +94,8 @@ def _with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
         meta_calls=spent.meta_calls,
         cost_usd=spent.cost_usd,
         seconds=spent.seconds,
+        judge_calls=spent.judge_calls,
+        customer_calls=spent.customer_calls,
     )
 
 

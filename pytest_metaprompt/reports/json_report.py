@@ -16,7 +16,7 @@ from pytest_metaprompt.results import (
     Verdict,
 )
 from pytest_metaprompt.stats import run_accuracy
-from pytest_metaprompt.suites import Json
+from pytest_metaprompt.suites import Json, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,20 @@ def _attempt(attempt: Attempt) -> Json:
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
         "error": attempt.error,
+        "transcript": [_message(message) for message in _dialogue(attempt)],
+        "notes": list(attempt.notes),
         "verdicts": [_verdict(verdict) for verdict in attempt.verdicts],
     }
+
+
+def _dialogue(attempt: Attempt) -> Sequence[Message]:
+    """What was said in a conversation, the user's opening included; nothing where the case is none."""
+    opening = [message for message in attempt.messages[-1:] if message.role == "user"]
+    return [*opening, *attempt.transcript] if attempt.transcript else []
+
+
+def _message(message: Message) -> Json:
+    return {"role": message.role, "content": message.content, **message.extra}
 
 
 def _verdict(verdict: Verdict) -> Json:
@@ -132,7 +144,12 @@ def _repair(repair: RepairOutcome) -> Json:
             }
             for proposal in repair.proposals
         ],
-        "calls": {"target": repair.target_calls, "meta": repair.meta_calls},
+        "calls": {
+            "target": repair.target_calls,
+            "meta": repair.meta_calls,
+            "judge": repair.judge_calls,
+            "customer": repair.customer_calls,
+        },
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,

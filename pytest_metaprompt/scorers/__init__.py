@@ -7,13 +7,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, did_you_mean
-from pytest_metaprompt.protocols import Scorer
+from pytest_metaprompt.protocols import Graders, Scorer
+from pytest_metaprompt.scorers.context import open_context_faithfulness, open_context_recall, open_context_relevance
 from pytest_metaprompt.scorers.equals import open_equals
+from pytest_metaprompt.scorers.g_eval import open_g_eval
+from pytest_metaprompt.scorers.grading import NOBODY
 from pytest_metaprompt.scorers.json_compare import open_json
 from pytest_metaprompt.scorers.json_format import open_is_json
+from pytest_metaprompt.scorers.model_graded import open_closed_qa, open_factuality, open_llm_rubric
 from pytest_metaprompt.scorers.negation import Negated
 from pytest_metaprompt.scorers.python_code import open_python
 from pytest_metaprompt.scorers.regex import open_regex
+from pytest_metaprompt.scorers.relevance import open_answer_relevance, open_conversation_relevance
+from pytest_metaprompt.scorers.scope import Scoped, scope_of
+from pytest_metaprompt.scorers.similar import open_similar
 from pytest_metaprompt.scorers.text import open_contains, open_icontains, open_starts_with
 from pytest_metaprompt.scorers.tool_call import open_tool_call
 from pytest_metaprompt.scorers.value_files import load_value, names_file
@@ -21,7 +28,7 @@ from pytest_metaprompt.scorers.values import problem
 from pytest_metaprompt.scorers.verdicts import Labelled
 from pytest_metaprompt.suites import Assertion
 
-__all__ = ["KNOWN", "check", "open_scorer"]
+__all__ = ["GRADED", "KNOWN", "check", "open_scorer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,14 @@ class _Family:
 
     opened: Callable[[Assertion], Scorer]
     settings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _GradedFamily:
+    """How a type that asks a model is opened, and the settings it has of its own."""
+
+    opened: Callable[[Assertion, Graders], Scorer]
+    settings: tuple[str, ...] = ("provider",)
 
 
 _FAMILIES: Mapping[str, _Family] = {
@@ -44,38 +59,68 @@ _FAMILIES: Mapping[str, _Family] = {
     "python": _Family(open_python),
 }
 
-KNOWN = frozenset(_FAMILIES)
+_GRADED_FAMILIES: Mapping[str, _GradedFamily] = {
+    "llm-rubric": _GradedFamily(open_llm_rubric),
+    "factuality": _GradedFamily(open_factuality, ("provider", "factuality")),
+    "model-graded-factuality": _GradedFamily(open_factuality, ("provider", "factuality")),
+    "model-graded-closedqa": _GradedFamily(open_closed_qa),
+    "g-eval": _GradedFamily(open_g_eval),
+    "answer-relevance": _GradedFamily(open_answer_relevance),
+    "conversation-relevance": _GradedFamily(open_conversation_relevance),
+    "context-recall": _GradedFamily(open_context_recall),
+    "context-relevance": _GradedFamily(open_context_relevance),
+    "context-faithfulness": _GradedFamily(open_context_faithfulness),
+    "similar": _GradedFamily(open_similar),
+    "similar:cosine": _GradedFamily(open_similar),
+    "similar:dot": _GradedFamily(open_similar),
+    "similar:euclidean": _GradedFamily(open_similar),
+}
+
+GRADED = frozenset(_GRADED_FAMILIES)
+"""The types that ask a model of their own for their verdict."""
+
+KNOWN = GRADED | frozenset(_FAMILIES)
 """The types that can be checked, without their `not-`."""
+
+_COMMON_SETTINGS = ("scope",)
 
 
 def check(assertion: Assertion) -> None:
-    """Returns if the assertion can work, as far as can be told without reading the file that its value may name.
+    """Returns if the assertion can work, as far as can be told without reading the file that its value may name, and
+    without knowing which models it may ask.
 
     Raises:
         MetapromptError: It cannot: its type is unknown, or its value or a setting is not what the type needs.
     """
     family = _family(assertion)
+    scope_of(assertion)
     if not names_file(assertion.value):
-        family.opened(assertion)
+        _opened(family, assertion, NOBODY)
 
 
-def open_scorer(assertion: Assertion, *, base: Path) -> Scorer:
+def open_scorer(assertion: Assertion, *, base: Path, graders: Graders = NOBODY) -> Scorer:
     """The scorer of the assertion, `not-`, weight and metric included. `file://` values are relative to `base`.
 
     Raises:
-        MetapromptError: The assertion cannot work; everything that `check` finds, and trouble with files.
+        MetapromptError: The assertion cannot work; everything that `check` finds, trouble with files, and a judge
+            that is needed and that `graders` do not name.
     """
-    scorer = _family(assertion).opened(load_value(assertion, base=base))
+    inner = _opened(_family(assertion), load_value(assertion, base=base), graders)
+    scorer = Scoped(inner, scope_of(assertion))
     return Labelled(assertion, Negated(scorer) if assertion.negated else scorer)
 
 
-def _family(assertion: Assertion) -> _Family:
-    if assertion.kind not in _FAMILIES:
+def _opened(family: _Family | _GradedFamily, assertion: Assertion, graders: Graders) -> Scorer:
+    return family.opened(assertion, graders) if isinstance(family, _GradedFamily) else family.opened(assertion)
+
+
+def _family(assertion: Assertion) -> _Family | _GradedFamily:
+    family = _FAMILIES.get(assertion.kind) or _GRADED_FAMILIES.get(assertion.kind)
+    if family is None:
         hint = did_you_mean(assertion.kind, KNOWN)
         raise MetapromptError(f"unknown assertion {assertion.type!r}", where=assertion.where, hint=hint)
-    family = _FAMILIES[assertion.kind]
     for key in assertion.settings:
-        if key not in family.settings:
+        if key not in (*family.settings, *_COMMON_SETTINGS):
             hint = did_you_mean(key, family.settings) if family.settings else f"{assertion.type} has no settings"
             raise problem(assertion, f"unknown key {key!r}", hint=hint)
     return family

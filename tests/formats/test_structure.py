@@ -175,10 +175,14 @@ def test_a_spoiled_suite_is_read_or_refused_but_never_a_crash(
 
 
 TOP = (
-    "known: cases, defaults, description, fix, gate, judge, meta, min_pass, objective, repeat, routine, source, target"
+    "known: cases, defaults, description, embedding, fix, gate, judge, meta, min_pass, objective, repeat, routine, "
+    "source, target"
 )
-CASE = "known: assert, expect, id, input, messages, protected, split, tags, vars"
-ASSERTION = "known: ignore_order, ignore_paths, metric, mode, threshold, tolerance, type, value, weight"
+CASE = "known: assert, expect, id, input, messages, protected, simulate, split, tags, turns, vars"
+ASSERTION = (
+    "known: factuality, ignore_order, ignore_paths, metric, mode, provider, scope, threshold, tolerance, type, value, "
+    "weight"
+)
 REST = "routine: r.md\ncases: [{input: hi, expect: ho}]\n"
 
 
@@ -266,7 +270,7 @@ def test_a_flaw_of_a_suite_is_told_in_words(folder: Folder, text: str, problem: 
         (
             "- {dataset: d.csv, datset: e}",
             "3: unknown key 'datset' (did you mean 'dataset'? known: assert, csv, dataset, "
-            "expect, id, input, messages, protected, split, tags, vars)",
+            "expect, id, input, messages, protected, simulate, split, tags, turns, vars)",
         ),
     ],
 )

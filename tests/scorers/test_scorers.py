@@ -12,6 +12,9 @@ from .asking import HERE, NOWHERE, assertion, judge, refusal
 def test_the_known_types_are_those_of_the_reference():
     assert {
         "equals", "contains", "icontains", "starts-with", "regex", "is-json", "json", "tool-call", "python",
+        "llm-rubric", "factuality", "model-graded-factuality", "model-graded-closedqa", "g-eval", "answer-relevance",
+        "conversation-relevance", "context-recall", "context-relevance", "context-faithfulness", "similar",
+        "similar:cosine", "similar:dot", "similar:euclidean",
     } == KNOWN  # fmt: skip
 
 

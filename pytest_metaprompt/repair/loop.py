@@ -359,8 +359,13 @@ def _results(job: RepairJob) -> dict[str, CaseResult]:
 
 
 def _output(attempt: Attempt) -> object:
+    """All in which a second asking may differ: what was said, and, where a model judges, the verdicts."""
     reply = attempt.reply
-    return None if reply is None else (reply.text, tuple((call.name, call.raw_arguments) for call in reply.tool_calls))
+    if reply is None:
+        return None
+    calls = tuple((call.name, call.raw_arguments) for call in (attempt.calls or reply.tool_calls))
+    said = tuple((message.role, message.content) for message in attempt.transcript)
+    return (reply.text, calls, said, tuple(verdict.passed for verdict in attempt.verdicts))
 
 
 def _also_ran(standing: Standing) -> str:

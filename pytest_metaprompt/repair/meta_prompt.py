@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from pytest_metaprompt.repair.clusters import cluster
-from pytest_metaprompt.results import Observation, RepairState
+from pytest_metaprompt.results import Attempt, Observation, RepairState
 from pytest_metaprompt.routines import Routine, parse_routine
 from pytest_metaprompt.suites import Json, Message
 
@@ -25,6 +25,7 @@ BATCH_CHARACTERS = 60_000
 _SHOWN = 3
 _ANCHORS = 6
 _REMEMBERED = 5
+_TURNS = 8
 
 CONTRACT = """\
 You repair prompts. A prompt, here called the routine, is tested by cases; some fail. Find why, and propose the \
@@ -130,6 +131,8 @@ def _observed(one: Observation) -> Json:
     seen: dict[str, Json] = {"id": one.subject.key, "given": given}
     if case.messages:
         seen["messages"] = [{"role": message.role, "content": _cut(message.content)} for message in case.messages]
+    if attempt.transcript:
+        seen["conversation"] = _conversation(attempt)
     if attempt.reply is not None:
         seen["output"] = _cut(attempt.reply.text)
         calls: list[Json] = [
@@ -142,6 +145,18 @@ def _observed(one: Observation) -> Json:
         for check, verdict in zip(case.assertions, attempt.verdicts, strict=False)
     ]
     return seen
+
+
+def _conversation(attempt: Attempt) -> list[Json]:
+    """What was said after the first messages: the beginning and the end, where it is long."""
+    said: list[Json] = [
+        {"role": one.role, "content": _cut(one.content), **{key: _cut(value) for key, value in one.extra.items()}}
+        for one in attempt.transcript
+    ]
+    left_out = len(said) - 2 * _TURNS
+    if left_out <= 0:
+        return said
+    return [*said[:_TURNS], f"[... {left_out} messages left out ...]", *said[-_TURNS:]]
 
 
 def _record(state: RepairState, at: int) -> Json:

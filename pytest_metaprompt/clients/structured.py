@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_metaprompt.errors import BudgetExhaustedError, ModelCallError
+from pytest_metaprompt.errors import ModelCallError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request
 
@@ -30,8 +30,6 @@ class StructuredClient:
             return await self._inner.ask(_plain(request))
         try:
             return await self._inner.ask(request)
-        except BudgetExhaustedError:
-            raise
         except ModelCallError as error:
             if _FORMAT not in error.message and "json_schema" not in error.message:
                 raise

@@ -19,10 +19,13 @@ from pytest_metaprompt.repair.outcome import Spent, repair_routine
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.reflect import Reflect
 from pytest_metaprompt.results import CaseResult, Count, RepairOutcome, Run, Subject
-from pytest_metaprompt.scorers import GRADED
+from pytest_metaprompt.scorers import GRADED, SIMILAR
 from pytest_metaprompt.suites import BudgetSettings, ModelSpec, Suite
 
 JOURNAL = ".metaprompt"
+_GRADED_CALLS = {"answer-relevance": 5, "g-eval": 2, **dict.fromkeys(SIMILAR, 2)}
+"""The calls that a verdict takes, where it is more than one."""
+
 FREE = ("local", "echo")
 
 Say = Callable[[str], None]
@@ -153,7 +156,7 @@ def _calls(result: CaseResult) -> int:
     """The calls that one asking of a case takes: of the target, of whoever plays the customer, and for verdicts."""
     said = max(sum(one.role == "assistant" for one in attempt.transcript) for attempt in result.attempts)
     played = result.case.simulation is not None and result.case.simulation.persona is not None
-    graded = sum(assertion.kind in GRADED for assertion in result.case.assertions)
+    graded = sum(_GRADED_CALLS.get(one.kind, 1) for one in result.case.assertions if one.kind in GRADED)
     return max(1, said) * (2 if played else 1) + graded
 
 

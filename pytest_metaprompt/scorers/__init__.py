@@ -20,7 +20,7 @@ from pytest_metaprompt.scorers.python_code import open_python
 from pytest_metaprompt.scorers.regex import open_regex
 from pytest_metaprompt.scorers.relevance import open_answer_relevance, open_conversation_relevance
 from pytest_metaprompt.scorers.scope import Scoped, scope_of
-from pytest_metaprompt.scorers.similar import open_similar
+from pytest_metaprompt.scorers.similar import SIMILAR, open_similar
 from pytest_metaprompt.scorers.text import open_contains, open_icontains, open_starts_with
 from pytest_metaprompt.scorers.tool_call import open_tool_call
 from pytest_metaprompt.scorers.value_files import load_value, names_file
@@ -28,7 +28,7 @@ from pytest_metaprompt.scorers.values import problem
 from pytest_metaprompt.scorers.verdicts import Labelled
 from pytest_metaprompt.suites import Assertion
 
-__all__ = ["GRADED", "KNOWN", "check", "open_scorer"]
+__all__ = ["GRADED", "KNOWN", "SIMILAR", "check", "open_scorer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,7 @@ _GRADED_FAMILIES: Mapping[str, _GradedFamily] = {
     "context-recall": _GradedFamily(open_context_recall),
     "context-relevance": _GradedFamily(open_context_relevance),
     "context-faithfulness": _GradedFamily(open_context_faithfulness),
-    "similar": _GradedFamily(open_similar),
-    "similar:cosine": _GradedFamily(open_similar),
-    "similar:dot": _GradedFamily(open_similar),
-    "similar:euclidean": _GradedFamily(open_similar),
+    **dict.fromkeys(SIMILAR, _GradedFamily(open_similar)),
 }
 
 GRADED = frozenset(_GRADED_FAMILIES)

@@ -28,6 +28,9 @@ _MEASURES: dict[str, Measure] = {
     "similar:euclidean": "euclidean",
 }
 
+SIMILAR = tuple(_MEASURES)
+"""The types of this family."""
+
 
 @dataclass(frozen=True, slots=True)
 class Similar:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pytest_metaprompt.errors import MetapromptError, ModelCallError, SetupError, did_you_mean
+from pytest_metaprompt.errors import BudgetExhaustedError, MetapromptError, ModelCallError, SetupError, did_you_mean
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Attempt, Reply, Request, ToolCall, Usage
 from pytest_metaprompt.suites import Json, Message, ModelSpec, Simulation
@@ -58,15 +58,22 @@ def check_simulation(simulation: Simulation, target: ModelSpec | None) -> None:
 async def converse(attempt: Attempt, simulation: Simulation, parties: Parties) -> Attempt:
     """The attempt with its conversation: `reply` is the target's last turn, with all the calls it made in that turn.
 
+    Where the target or the customer gives no usable reply, that is the attempt's `error`; what was said before is kept.
+
     Raises:
-        ModelCallError: The target or the customer gave no usable reply.
-        SetupError: One of them cannot be asked at all.
+        BudgetExhaustedError: A cap is reached.
     """
-    talk = _Talk(attempt, simulation, parties)
-    await talk.hold()
+    talk, error = _Talk(attempt, simulation, parties), None
+    try:
+        await talk.hold()
+    except BudgetExhaustedError:
+        raise
+    except (ModelCallError, SetupError) as trouble:
+        error = str(trouble)
     return replace(
         attempt,
-        reply=_last_turn(talk),
+        reply=_last_turn(talk) if error is None else None,
+        error=error,
         transcript=tuple(talk.said),
         calls=tuple(call for reply in talk.replies for call in reply.tool_calls),
         notes=tuple(dict.fromkeys(talk.notes)),

@@ -87,12 +87,14 @@ class Asker:
         """The rendered attempt with its reply and verdicts.
 
         Raises:
-            ModelCallError: The target, or who plays the customer, gave no usable reply.
-            SetupError: One of them cannot be asked at all.
+            ModelCallError: The target gave no usable reply. In a conversation that becomes the attempt's `error`.
+            SetupError: The target cannot be asked at all.
         """
         if suite.target is None:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
         answered = await self._answered(suite.target, attempt)
+        if answered.error is not None:
+            return answered
         try:
             return replace(answered, verdicts=await self._score(suite, answered))
         except ScorerError as error:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_metaprompt.conversations import END, Parties, check_simulation, converse
-from pytest_metaprompt.errors import MetapromptError, ModelCallError, Place
+from pytest_metaprompt.errors import BudgetExhaustedError, MetapromptError, ModelCallError, Place
 from pytest_metaprompt.results import Attempt, Reply, Request, ToolCall, Usage
 from pytest_metaprompt.suites import Case, Message, ModelSpec, Simulation
 from pytest_metaprompt.testing import ScriptedClient
@@ -112,8 +112,31 @@ def test_turns_run_out() -> None:
 
 @pytest.mark.parametrize(("line", "message"), [(" ", "said nothing"), (END, "ended the conversation before it began")])
 def test_a_customer_who_says_nothing_at_all_is_an_error(line: str, message: str) -> None:
-    with pytest.raises(ModelCallError, match=message):
-        hold(Simulation(persona="p", model=CUSTOMER), lambda request: "hello?", lambda request: line)
+    held, _, _ = hold(Simulation(persona="p", model=CUSTOMER), lambda request: "hello?", lambda request: line)
+    assert message in held.error
+    assert held.reply is None
+
+
+def test_what_was_said_before_a_breakdown_is_kept() -> None:
+    answers = iter(["one", ModelCallError("openai:target: 503")])
+    held, _, _ = hold(Simulation(turns=("a", "b")), lambda request: next(answers))
+    assert (held.error, held.reply) == ("openai:target: 503", None)
+    assert said(held) == [("user", "a"), ("assistant", "one"), ("user", "b")]
+
+
+def test_a_spent_budget_is_not_swallowed() -> None:
+    with pytest.raises(BudgetExhaustedError):
+        hold(Simulation(turns=("a",)), lambda request: BudgetExhaustedError("no calls are left"))
+
+
+def test_the_customer_knows_what_the_case_says_was_said_before() -> None:
+    before = (Message("user", "My seat?"), Message("assistant", "Your name?"))
+    simulation = Simulation(persona="p", model=CUSTOMER, max_turns=1)
+    played = ScriptedClient(lambda request: "Ada")
+    attempt = Attempt(Case("case", HERE, messages=before, simulation=simulation), (SYSTEM, *before))
+    held = asyncio.run(converse(attempt, simulation, Parties(TARGET, ScriptedClient(lambda request: "7A"), played)))
+    assert [message.content for message in played.requests[0].messages[2:]] == ["My seat?", "Your name?"]
+    assert said(held) == [("user", "Ada"), ("assistant", "7A")]
 
 
 def test_only_the_whole_message_ends_a_conversation() -> None:

@@ -5,7 +5,6 @@ After Liu et al., "G-Eval: NLG Evaluation using GPT-4 with Better Human Alignmen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.protocols import Graders
@@ -15,13 +14,13 @@ from pytest_metaprompt.scorers.judgement import (
     REASON,
     graded_data,
     object_schema,
+    read_one_or_more,
     read_reason,
     read_score,
     read_strings,
     read_threshold,
     verdict,
 )
-from pytest_metaprompt.scorers.values import problem, read_text_value
 from pytest_metaprompt.suites import Assertion, Json
 
 THRESHOLD = 0.7
@@ -68,14 +67,6 @@ class BySteps:
 
 def open_g_eval(assertion: Assertion, graders: Graders) -> BySteps:
     """The scorer of a `g-eval`; `value` is a criterion or a list of them."""
-    return BySteps(open_judge(assertion, graders), _criteria(assertion), read_threshold(assertion, default=THRESHOLD))
-
-
-def _criteria(assertion: Assertion) -> tuple[str, ...]:
-    value = assertion.value
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return (read_text_value(assertion),)
-    criteria = tuple(item for item in value if isinstance(item, str) and item)
-    if not criteria or len(criteria) != len(value):
-        raise problem(assertion, "value must be a criterion, or a list of them")
-    return criteria
+    return BySteps(
+        open_judge(assertion, graders), read_one_or_more(assertion), read_threshold(assertion, default=THRESHOLD)
+    )

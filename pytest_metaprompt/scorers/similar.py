@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,8 +11,8 @@ from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.embedding import Embedder, Vector, cosine, distance, dot, open_embedder
 from pytest_metaprompt.scorers.excerpts import excerpt
 from pytest_metaprompt.scorers.grading import provider_of
-from pytest_metaprompt.scorers.judgement import verdict
-from pytest_metaprompt.scorers.values import problem, read_text_value
+from pytest_metaprompt.scorers.judgement import read_one_or_more, verdict
+from pytest_metaprompt.scorers.values import problem
 from pytest_metaprompt.scorers.verdicts import fails, reply_of
 from pytest_metaprompt.suites import Assertion
 
@@ -67,7 +66,7 @@ class Similar:
 def open_similar(assertion: Assertion, graders: Graders) -> Similar:
     """The scorer of a `similar`; `value` is a text, or a list of texts of which one must be near."""
     embedder = open_embedder(assertion, graders, own=provider_of(assertion, graders))
-    return Similar(embedder, _texts(assertion), _MEASURES[assertion.kind], _threshold(assertion))
+    return Similar(embedder, read_one_or_more(assertion), _MEASURES[assertion.kind], _threshold(assertion))
 
 
 def _threshold(assertion: Assertion) -> float:
@@ -75,13 +74,3 @@ def _threshold(assertion: Assertion) -> float:
     if not math.isfinite(threshold) or threshold <= 0:
         raise problem(assertion, f"threshold must be above 0, not {threshold:g}")
     return threshold
-
-
-def _texts(assertion: Assertion) -> tuple[str, ...]:
-    value = assertion.value
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return (read_text_value(assertion),)
-    texts = tuple(item for item in value if isinstance(item, str) and item)
-    if not texts or len(texts) != len(value):
-        raise problem(assertion, "value must be a text, or a list of texts")
-    return texts

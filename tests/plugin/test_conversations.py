@@ -195,12 +195,17 @@ def test_a_cap_ends_a_conversation_with_an_error(airline: Project) -> None:
 
 @real_data
 @pytest.mark.parametrize("broken", ["customer", "small"])
-def test_whoever_breaks_down_makes_it_an_error(airline: Project, broken: str) -> None:
+def test_whoever_breaks_down_makes_it_an_error_that_shows_what_was_said(airline: Project, broken: str) -> None:
     healthy = airline.target
-    airline.target = lambda body: Fault.status(400, "no") if body["model"] == broken else healthy(body)
+
+    def target(body: Body) -> Any:
+        is_late = sum(one["role"] == "user" for one in body["messages"]) > 1
+        return Fault.status(400, "no") if body["model"] == broken and is_late else healthy(body)
+
+    airline.target = target
     after = airline.run()
     after.result.assert_outcomes(errors=2)
-    assert f"openai:{broken}: 400" in after.text
+    after.result.stdout.fnmatch_lines(["assistant  Could you give me your name*", f"ERROR openai:{broken}: 400*"])
 
 
 def test_a_python_target_holds_a_scripted_conversation(project: Project) -> None:

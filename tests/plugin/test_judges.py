@@ -45,7 +45,8 @@ def test_a_reply_is_judged_and_the_reason_is_on_the_page(project: Project) -> No
     assert after.code == 1
     assert "FAIL llm-rubric: no greeting" in after.text
     [attempt] = after.report["suites"][0]["cases"][0]["attempts"]
-    assert attempt["verdicts"] == [{"type": "llm-rubric", "passed": False, "score": 0.0, "reason": "no greeting"}]
+    [verdict] = attempt["verdicts"]
+    assert verdict == {**verdict, "type": "llm-rubric", "passed": False, "score": 0.0, "reason": "no greeting"}
     assert data_of(project.asked("judge")[0])["reply to grade"] == "What?"
 
 

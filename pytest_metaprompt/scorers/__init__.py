@@ -10,6 +10,7 @@ from pytest_metaprompt.errors import MetapromptError, did_you_mean
 from pytest_metaprompt.protocols import Graders, Scorer
 from pytest_metaprompt.scorers.context import open_context_faithfulness, open_context_recall, open_context_relevance
 from pytest_metaprompt.scorers.equals import open_equals
+from pytest_metaprompt.scorers.evals_match import open_evals_match
 from pytest_metaprompt.scorers.g_eval import open_g_eval
 from pytest_metaprompt.scorers.grading import NOBODY
 from pytest_metaprompt.scorers.json_compare import open_json
@@ -56,6 +57,7 @@ _FAMILIES: Mapping[str, _Family] = {
     "is-json": _Family(open_is_json),
     "json": _Family(open_json, ("ignore_paths", "tolerance", "ignore_order")),
     "tool-call": _Family(open_tool_call, ("mode",)),
+    "evals-match": _Family(open_evals_match, ("mode",)),
     "python": _Family(open_python),
 }
 

@@ -15,6 +15,7 @@ def test_the_known_types_are_those_of_the_reference():
         "llm-rubric", "factuality", "model-graded-factuality", "model-graded-closedqa", "g-eval", "answer-relevance",
         "conversation-relevance", "context-recall", "context-relevance", "context-faithfulness", "similar",
         "similar:cosine", "similar:dot", "similar:euclidean",
+        "evals-match",
     } == KNOWN  # fmt: skip
 
 

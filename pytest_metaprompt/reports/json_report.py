@@ -116,6 +116,8 @@ def _attempt(attempt: Attempt) -> AttemptPart:
     values = zip(attempt.verdicts, _values(attempt), strict=True)
     return {
         "messages": messages,
+        "transcript": _messages(attempt.transcript),
+        "notes": list(attempt.notes),
         **reply,
         "error": attempt.error,
         "skipped": attempt.skipped,
@@ -146,6 +148,10 @@ def _reply(reply: Reply) -> ReplyPart:
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
     }
+
+
+def _message(message: Message) -> dict[str, Json]:
+    return {"role": message.role, "content": message.content, **message.extra}
 
 
 def _values(attempt: Attempt) -> list[Json]:
@@ -192,7 +198,12 @@ def _repair(repair: RepairOutcome) -> RepairPart:
             }
             for proposal in repair.proposals
         ],
-        "calls": {"target": repair.target_calls, "meta": repair.meta_calls},
+        "calls": {
+            "target": repair.target_calls,
+            "meta": repair.meta_calls,
+            **({"judge": repair.judge_calls} if repair.judge_calls else {}),
+            **({"customer": repair.customer_calls} if repair.customer_calls else {}),
+        },
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,

@@ -10,6 +10,7 @@ from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
     CallPart,
+    CallsPart,
     CasePart,
     RepairPart,
     ReplyPart,
@@ -198,14 +199,19 @@ def _repair(repair: RepairOutcome) -> RepairPart:
             }
             for proposal in repair.proposals
         ],
-        "calls": {
-            "target": repair.target_calls,
-            "meta": repair.meta_calls,
-            **({"judge": repair.judge_calls} if repair.judge_calls else {}),
-            **({"customer": repair.customer_calls} if repair.customer_calls else {}),
-        },
+        "calls": _calls(repair),
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,
         "trace": [{"calls": point.calls, **_share(accuracy(point.passed, point.total))} for point in repair.trace],
     }
+
+
+def _calls(repair: RepairOutcome) -> CallsPart:
+    """The calls of a repair; judges and customers only where there were any."""
+    calls: CallsPart = {"target": repair.target_calls, "meta": repair.meta_calls}
+    if repair.judge_calls:
+        calls["judge"] = repair.judge_calls
+    if repair.customer_calls:
+        calls["customer"] = repair.customer_calls
+    return calls

@@ -97,9 +97,9 @@ def test_a_plain_routine_is_guarded(text: str, reason: str) -> None:
 
 def test_a_rule_may_name_the_tool_that_a_case_expects_but_no_other_answer_as_long() -> None:
     expecting = replace(plain_terms(), subjects=(subject("refund", {}, answer="process_refund"),))
-    try_text(PLAIN + "If the goods are damaged, then call process_refund.\n", expecting)
+    try_text(RULES + "If the goods are damaged, then call process_refund.\n", expecting)
     leaking = replace(plain_terms(), subjects=(subject("refund", {}, answer="ORD-4711-2026"),))
-    assert "copies the expected answer of 'refund'" in refusal(PLAIN + "Say ORD-4711-2026.\n", leaking)
+    assert "copies the expected answer of 'refund'" in refusal(RULES + "Say ORD-4711-2026.\n", leaking)
 
 
 def test_a_text_that_was_tried_is_not_tried_again() -> None:

@@ -42,7 +42,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered."""
+    """What a model answered. `retries` counts the calls that were made for it in vain."""
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
@@ -51,6 +51,7 @@ class Reply:
     latency_s: float = 0.0
     cost_usd: float | None = None
     cached: bool = False
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,9 @@ class Hooks:
             if self._used is not None and self.options.fix:
                 self._used.notes.append("not repaired: the run was stopped before its end")
             raise
-        if self._used is not None and self.options.fix and not self.config.option.collectonly:
+        if self._used is not None and self.options.fix and self._used.out_of_time:
+            self._used.notes.append("not repaired: the time of the run was up (raise --metaprompt-timeout)")
+        elif self._used is not None and self.options.fix and not self.config.option.collectonly:
             from pytest_metaprompt.plugin.after import repair_and_recount
 
             repair_and_recount(self._used, session)

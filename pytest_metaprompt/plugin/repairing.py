@@ -72,7 +72,7 @@ def _search(
 
     work = repair_routine(job, mode=session.options.mode, allow_dirty=session.options.allow_dirty, spent=spent)
     try:
-        return session.thread.submit(work).result()
+        return session.wait(session.thread.submit(work))
     except MetapromptError as error:
         return RepairOutcome(job.routine.name, "error", str(error), count, count, runs=runs)
 
@@ -93,7 +93,7 @@ def _job(
         runs=runs,
         subjects=_subjects(group),
         asker=models.asker(),
-        proposers=_proposers(group, models),
+        proposers={**_hooked_proposers(session), **_proposers(group, models)},
         editable=frozenset.intersection(*kinds),
         tools=frozenset(_tool_names(group)),
         seed=session.options.seed,
@@ -122,6 +122,14 @@ def _proposers(group: Sequence[LoadedSuite], models: RepairModels) -> dict[str, 
     if metas:
         proposers["reflect"] = Reflect(models.meta(metas[0]), metas[0])
     return proposers
+
+
+def _hooked_proposers(session: PromptSession) -> dict[str, Proposer]:
+    """Those of the user's plugins; a built-in one of the same name takes its place."""
+    found: dict[str, Proposer] = {}
+    for proposers in session.hook.pytest_metaprompt_proposers():
+        found.update(proposers)
+    return found
 
 
 def _budget(runs: tuple[Run, ...]) -> BudgetSettings:

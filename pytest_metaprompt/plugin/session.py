@@ -8,7 +8,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -17,12 +17,15 @@ from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import CaseItem
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class PromptSession:
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.options = options
         self.root = config.rootpath
+        self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
@@ -57,6 +61,7 @@ class PromptSession:
         self.seconds = 0.0
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
+        self._waiting = Waiting(config)
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._selected: list[CaseItem] = []
@@ -88,7 +93,25 @@ class PromptSession:
         """The case's result, waiting for it. The first call sets all selected cases going."""
         if item.key not in self._futures:
             self._begin([item] if self.in_worker else self._selected)
-        return self._futures[item.key].result()
+        return self.wait(self._futures[item.key])
+
+    def wait(self, future: Future[Value]) -> Value:
+        """The result of work under way; whatever it waits for is shown meanwhile."""
+        try:
+            while True:
+                try:
+                    return future.result(timeout=SHOWN_EVERY_S)
+                except TimeoutError:
+                    if future.done():
+                        raise
+                    self._waiting.show(self.models.waits_for())
+        finally:
+            self._waiting.end()
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the run of the cases was ended by its time limit."""
+        return self.options.timeout_s is not None and self.seconds >= self.options.timeout_s
 
     def runs(self) -> dict[SuiteKey, Run]:
         """What is known of each suite so far."""
@@ -167,6 +190,7 @@ class PromptSession:
             limit=self.options.concurrency,
             report=report,
             max_failures=self.max_failures,
+            max_seconds=self.options.timeout_s,
         )
         self.thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 EXAMPLES: Mapping[str, str] = {
     "openai": "openai:gpt-5-mini",
-    "openai-responses": "openai-responses:gpt-5-mini",
     "local": "local:smollm2-135m",
     "python": "python:package.module:callable",
     "echo": "echo:",
+    "openai-responses": "openai-responses:gpt-5-mini",
 }
 """One way to write a model for each provider."""
 

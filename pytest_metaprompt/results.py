@@ -211,6 +211,15 @@ class HoldoutCount:
 
 
 @dataclass(frozen=True, slots=True)
+class TracePoint:
+    """How many cases passed under the best proved routine when a repair had used so many calls."""
+
+    calls: int
+    passed: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RepairOutcome:
     """What became of one routine, with the evidence. Case names are ids, with the suite where several share it."""
 
@@ -230,3 +239,4 @@ class RepairOutcome:
     seconds: float = 0.0
     diff: str = ""
     runs: tuple[Run, ...] = ()
+    trace: tuple[TracePoint, ...] = ()

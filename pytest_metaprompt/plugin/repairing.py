@@ -102,6 +102,7 @@ def _job(
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,
+        calls=lambda: models.target_calls + models.meta_calls,
     )
 
 

@@ -19,7 +19,7 @@ from typing import Literal
 from pytest_metaprompt.errors import Place, RoutineError
 from pytest_metaprompt.files import SourceText, read_text
 from pytest_metaprompt.suites import Case, Message, RoutineRef
-from pytest_metaprompt.templates import TemplateError, fill, placeholders
+from pytest_metaprompt.templates import TemplateError, fill, placeholder_names, placeholders
 
 Form = Literal["plain", "chat"]
 PartKind = Literal["system", "user", "examples"]
@@ -127,7 +127,7 @@ def render(routine: Routine, case: Case) -> tuple[Message, ...]:
         messages = [Message(part.role, fill(part.text, values)) for part in routine.parts]
     except TemplateError as error:
         raise RoutineError(f"{routine.name}: {error.message}", where=case.where, hint=error.hint) from None
-    names = routine.placeholders
+    names = {name for part in routine.parts for name in placeholder_names(part.text)}
     if case.input is not None and "input" not in names:
         messages.append(Message("user", case.input))
     elif not case.messages and not names:

@@ -11,7 +11,7 @@ from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, 
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request, Verdict
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite
+from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, Suite
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -71,12 +71,12 @@ class Asker:
 
     async def attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
         """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`."""
-        attempt = Attempt(case, sample=sample)
+        messages: tuple[Message, ...] = ()
         try:
-            attempt = replace(attempt, messages=render(routine, case))
-            return await self.ask(suite, attempt)
+            messages = render(routine, case)
+            return await self.ask(suite, Attempt(case, messages, sample))
         except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
-            return replace(attempt, error=str(error))
+            return Attempt(case, messages, sample, error=str(error))
 
     async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
         """The rendered attempt with its reply and verdicts.
@@ -89,9 +89,10 @@ class Asker:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
         client = self.open_client(suite.target)
         reply = await client.ask(Request(suite.target, attempt.messages, sample=attempt.sample))
-        answered = replace(attempt, reply=reply)
+        answered = Attempt(attempt.case, attempt.messages, attempt.sample, reply)
         try:
-            return replace(answered, verdicts=await self._score(suite, answered))
+            verdicts = await self._score(suite, answered)
+            return Attempt(attempt.case, attempt.messages, attempt.sample, reply, verdicts=verdicts)
         except ScorerError as error:
             return replace(answered, error=str(error))
 

@@ -81,14 +81,11 @@ class CaseItem(pytest.Item):
         self.loaded = loaded
         self.case = case
         self.result: CaseResult | None = None
+        self.key = CaseKey(loaded.suite.key, case.id)
+        """What the session knows the case by."""
         for tag in case.tags:
             self.config.addinivalue_line("markers", f"{tag}: a tag of prompt cases")
             self.add_marker(tag)
-
-    @property
-    def key(self) -> CaseKey:
-        """What the session knows the case by."""
-        return CaseKey(self.loaded.suite.key, self.case.id)
 
     def setup(self) -> None:
         """Wait for the case's result."""

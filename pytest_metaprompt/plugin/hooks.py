@@ -40,10 +40,10 @@ class Hooks:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """A failing case under a gate is shown, and left to the gate to judge."""
         report = yield
-        if self._used is not None:
+        if call.excinfo is not None and self._used is not None:
             from pytest_metaprompt.plugin.collection import CaseItem, CaseProblemError
 
-            if isinstance(item, CaseItem) and call.excinfo and isinstance(call.excinfo.value, CaseProblemError):
+            if isinstance(item, CaseItem) and isinstance(call.excinfo.value, CaseProblemError):
                 # pytest asks an item for its page only when its call failed, not its setup.
                 report.longrepr = item.repr_failure(call.excinfo)
                 if item.loaded.suite.gate is not None:

@@ -97,6 +97,8 @@ class PromptSession:
 
     def wait(self, future: Future[Value]) -> Value:
         """The result of work under way; whatever it waits for is shown meanwhile."""
+        if future.done():
+            return future.result()
         try:
             while True:
                 try:

@@ -79,6 +79,9 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> None:
         """Takes the end: that of an answer without a length, or one that is too early."""
+        if self._http.their_state is h11.SEND_RESPONSE and not self._http.trailing_data[0]:
+            self._fail("the server closed the connection without an answer")
+            return
         self._http.receive_data(b"")
         self._read()
 

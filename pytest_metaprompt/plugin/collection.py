@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.outcomes import Failed
 
 from pytest_metaprompt.plugin.keys import session_of
 from pytest_metaprompt.plugin.kinds import Kind
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 GATE = "gate"
 
 
-class CaseProblemError(Exception):
+class CaseProblemError(Failed):
     """A case that failed or could not be judged; the page tells the rest."""
 
     def __init__(self, result: CaseResult) -> None:
         self.result = result
-        super().__init__(result.case.id)
+        # Without a traceback, because pytest takes a tenth of a second to format the one of an error in a setup.
+        super().__init__(result.case.id, pytrace=False)
 
 
 class GateFailedError(Exception):

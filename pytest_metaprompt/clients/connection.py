@@ -74,6 +74,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Takes what came."""
+        if self._answer is None or self._answer.done():
+            self.close()  # Nobody asked: whatever it is, it must not become the answer to the next request.
+            return
         self._http.receive_data(data)
         self._read()
 
@@ -124,7 +127,8 @@ class Connection(asyncio.Protocol):
         self.close()
 
     def _next_cycle(self) -> None:
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+        surplus, _ = self._http.trailing_data
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE and not surplus:
             self._http.start_next_cycle()
         else:
             self.close()

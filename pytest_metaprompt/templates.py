@@ -11,6 +11,7 @@ from functools import lru_cache
 from pytest_metaprompt.errors import MetapromptError
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}")
+_TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
 _NEARLY = re.compile(r"\{\{\s*[A-Za-z_][^{}\n]*\}\}")
 
 
@@ -27,6 +28,12 @@ def placeholders(text: str) -> Counter[str]:
 def placeholder_names(text: str) -> frozenset[str]:
     """The names that stand in the text as `{{name}}`. Remembered, because a routine is rendered for every case."""
     return frozenset(_PLACEHOLDER.findall(text))
+
+
+def tags(text: str) -> Counter[str]:
+    """How often each piece of template code stands in the text, as `{% if x %}` or `{{x | f}}`; plain names apart."""
+    code = [*_TAG.findall(text), *(one for one in _NEARLY.findall(text) if not _PLACEHOLDER.fullmatch(one))]
+    return Counter(" ".join(one.split()) for one in code)
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:

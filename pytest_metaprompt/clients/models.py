@@ -19,6 +19,7 @@ EXAMPLES: Mapping[str, str] = {
     "local": "local:smollm2-135m",
     "python": "python:package.module:callable",
     "echo": "echo:",
+    "github": "github:openai/gpt-4o",
     "openai-responses": "openai-responses:gpt-5-mini",
 }
 """One way to write a model for each provider."""
@@ -133,10 +134,17 @@ def _open_echo(spec: ModelSpec, around: _Surroundings) -> Client:
     return EchoClient()
 
 
+def _open_github(spec: ModelSpec, around: _Surroundings) -> Client:
+    from pytest_metaprompt.clients.github import open_github
+
+    return open_github(spec, paces=around.paces)
+
+
 _OPENERS: Mapping[str, Callable[[ModelSpec, _Surroundings], Client]] = {
     "openai": _open_openai,
     "openai-responses": _open_responses,
     "local": _open_local,
     "python": _open_python,
     "echo": _open_echo,
+    "github": _open_github,
 }

@@ -232,7 +232,7 @@ class Repair:
         valid = []
         for proposal in proposals:
             try:
-                self._routines[proposal.text] = replace(validate(proposal, terms), source=self._job.routine.source)
+                self._routines[proposal.text] = replace(validate(proposal, terms), home=self._job.routine.home)
             except RefusedError as error:
                 self._record(proposal, f"refused before any call: {error}", fixed=())
                 continue

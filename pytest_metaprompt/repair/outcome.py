@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
-from pytest_metaprompt.errors import FileAccessError
+from pytest_metaprompt.errors import FileAccessError, RoutineError
 from pytest_metaprompt.repair.job import Findings, RepairJob
 from pytest_metaprompt.repair.loop import Repair
 from pytest_metaprompt.repair.showing import shown_cases
@@ -80,11 +80,11 @@ def _write(job: RepairJob, outcome: RepairOutcome, found: Findings, *, mode: Mod
     if mode == "diff":
         return replace(outcome, status="proposed")
     try:
-        write_routine(job.routine, found.current)
-    except FileAccessError as error:
+        written = write_routine(job.routine, found.current)
+    except (FileAccessError, RoutineError) as error:
         return replace(outcome, status="error", reason=f"not written: {error}", after=outcome.before, runs=job.runs)
     job.journal.note("written", before=job.routine.text, after=found.current.text, diff=outcome.diff)
-    return replace(outcome, status="applied")
+    return replace(outcome, status="applied", written=written)
 
 
 def _with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:

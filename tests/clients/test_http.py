@@ -2,7 +2,7 @@ import asyncio
 import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -48,6 +48,8 @@ def raw_server(*answers, family=socket.AF_INET, host="127.0.0.1"):
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/v1", got
     finally:
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)  # Wakes the thread, where it still waits for a connection.
         listener.close()
         thread.join(5)
 
@@ -252,3 +254,19 @@ def test_certificates_that_nobody_signed_are_refused_at_once(tmp_path):
         server._http.socket = context.wrap_socket(server._http.socket, server_side=True)
         with pytest.raises(ModelCallError, match="no trusted connection"):
             asked(server.base_url.replace("http://", "https://"))
+
+
+def test_bytes_that_nobody_asked_for_never_become_an_answer():
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)
+    forged = whole.replace(b'"hi"', b'"no"')
+    with raw_server(whole + forged, whole) as (url, got):
+
+        async def twice():
+            client = client_at(url)
+            try:
+                return [(await client.ask(request())).text for _ in range(2)]
+            finally:
+                await client.close()
+
+        assert asyncio.run(twice()) == ["hi", "hi"]
+    assert len(got) == 2

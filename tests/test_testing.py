@@ -214,7 +214,7 @@ def test_a_server_that_dies_ends_other_connections_and_takes_no_new_ones():
             post(server)
         with pytest.raises((OSError, http.client.HTTPException)):
             post_over(other)
-        with pytest.raises(OSError, match="refused|reset"):
+        with pytest.raises(OSError, match=r"refused|reset"):
             post(server)
 
 

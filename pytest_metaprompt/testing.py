@@ -390,7 +390,7 @@ class _Listener(ThreadingHTTPServer):
 DRIP_S = 0.05
 """The seconds between two bytes of a dripping answer."""
 
-_PATHS = ("/chat/completions", "/responses")
+_PATHS = ("/chat/completions", "/responses", "/embeddings")
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -185,7 +185,7 @@ def test_an_answer_that_is_no_json_is_told_to_the_client():
 
 def test_what_is_no_chat_completion_call_is_refused():
     with ScriptedServer(lambda body: "hi") as server:
-        assert post(server, path="/v1/embeddings")[0] == 404
+        assert post(server, path="/v1/images")[0] == 404
         assert post(server, "{")[0] == 400
     assert server.requests == []
 

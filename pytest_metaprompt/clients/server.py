@@ -53,7 +53,7 @@ class ReadReply(Protocol):
 
 @dataclass(slots=True)
 class _Tries:
-    """One question on its way: when it must be answered, and how often it was asked."""
+    """One question on its way: when it must be answered, how often it was asked, and what came of it last."""
 
     request: Request
     payload: bytes
@@ -61,6 +61,7 @@ class _Tries:
     limit_s: float
     most: int | None
     done: int = 0
+    trouble: str = ""
 
     @property
     def retries(self) -> int:
@@ -129,7 +130,8 @@ class ModelServer:
                         return answered
                     turn = await self._pace.enter(self._rates, size=size, again=True)
         except TimeoutError:
-            raise ModelCallError(f"timed out after {tries.limit_s:g} s") from None
+            last = f"; the last answer was {tries.trouble}" if tries.trouble else ""
+            raise ModelCallError(f"timed out after {tries.limit_s:g} s{last}") from None
 
     async def _try(self, url: str, tries: _Tries, turn: Turn) -> tuple[object, float] | None:
         """The answer; None when the call failed, the wait after it is over, and it may be made again."""
@@ -177,6 +179,7 @@ class ModelServer:
         raise trouble
 
     async def _wait_or_give_up(self, tries: _Tries, trouble: ModelCallError, wait_s: float, why: str) -> None:
+        tries.trouble = trouble.message
         most = tries.most if tries.most is not None else (None if why == "429" else DEFAULT_RETRIES)
         if most is not None and tries.done > most:
             raise trouble

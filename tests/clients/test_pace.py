@@ -240,6 +240,14 @@ def test_a_storm_of_429_ends_with_every_answer():
     assert sum(1 + reply.retries for reply in replies) == len(server.requests) == 240
 
 
+def test_a_call_that_runs_out_of_time_says_what_the_last_answer_was():
+    script = in_turn(Fault.status(503, "overloaded", retry_after_s=0.001), Fault.hang())
+    with ScriptedServer(script) as server, pytest.raises(ModelCallError) as caught:
+        ask(client_for(server, FakeClock()), request(params={"timeout_s": 0.5}))
+    said = "openai:m: timed out after 0.5 s; the last answer was 503: overloaded (tried 2 times)"
+    assert str(caught.value) == said
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_max_retries_of_nought_fails_fast_even_on_a_rate_limit(status):
     with ScriptedServer(in_turn(Fault.status(status))) as server, pytest.raises(ModelCallError, match=str(status)):

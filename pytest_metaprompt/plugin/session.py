@@ -195,6 +195,7 @@ class PromptSession:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
         work = run_jobs(
             self.models.asker(),
             jobs,
@@ -203,7 +204,7 @@ class PromptSession:
             max_failures=self.max_failures,
             max_seconds=self.options.timeout_s,
         )
-        self.thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
+        thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
 
 
 def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:

@@ -78,6 +78,16 @@ def encode_like(source: SourceText, new_text: str) -> bytes:
         ) from None
 
 
+def virtually_written(source: SourceText, new_text: str) -> SourceText:
+    """The file as it would be read after `write_back`.
+
+    Raises:
+        FileAccessError: The text holds a character that the file's encoding cannot.
+    """
+    raw = encode_like(source, new_text)
+    return SourceText(source.path, new_text, _digest(raw), source.encoding, source.bom, raw)
+
+
 def write_back(source: SourceText, new_text: str) -> None:
     """Replace the file's text, atomically, in its own encoding, line ends, mode and place behind a symlink.
 
@@ -98,19 +108,24 @@ def write_back(source: SourceText, new_text: str) -> None:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file of ours in UTF-8, whole or not at all; what is no regular file, such as a pipe, is written into.
+    """Write a text file of ours in UTF-8; see `write_new_bytes`."""
+    write_new_bytes(path, text.encode())
+
+
+def write_new_bytes(path: Path, content: bytes) -> None:
+    """Write a file of ours, whole or not at all; what is no regular file, such as a pipe, is written into.
 
     Raises:
         OSError: It could not be written; what stood there before still does.
     """
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
         return
     real = Path(os.path.realpath(path))
     handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.chmod(name, real.stat().st_mode & 0o7777 if real.exists() else 0o666 & ~_umask())
         os.replace(name, real)
     except BaseException:

@@ -74,7 +74,7 @@ def _edit(session: PromptSession, terminal: TerminalReporter, job: RepairJob, fo
         if text == found.routine.text:
             return found
         terminal.write_line("measuring every case under the edited routine")
-        return session.thread.submit(prove_edited(job, found, text)).result()
+        return session.wait(session.thread.submit(prove_edited(job, found, text)))
     except RoutineError as error:
         terminal.write_line(f"not taken: {error}", red=True)
     except (MetapromptError, OSError, subprocess.CalledProcessError) as error:

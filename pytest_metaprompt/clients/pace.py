@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.clients.clock import Clock, SystemClock
-from pytest_metaprompt.clients.rate import Rate
+from pytest_metaprompt.clients.rate import ROUNDING_S, Rate
 from pytest_metaprompt.clients.rate_headers import Allowance, read_allowances
 from pytest_metaprompt.errors import CallNotMadeError
 
@@ -58,7 +58,7 @@ class Pace:
                 await self._next_turn(first=again)
                 continue
             reason, seconds = self._wait(rates, size)
-            if seconds <= 0:
+            if seconds <= ROUNDING_S:
                 break
             await self.sleep(seconds, reason)
         for rate in rates:

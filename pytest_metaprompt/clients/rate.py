@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 
 WINDOW_S = 60.0
+ROUNDING_S = 1e-6
+"""Less than what sums of moments are wrong by: not worth a wait."""
 
 
 class Rate:
@@ -49,5 +51,5 @@ class Rate:
             self._sum += amount
 
     def _forget(self, now: float) -> None:
-        while self._taken and self._taken[0][0] + WINDOW_S <= now:
+        while self._taken and self._taken[0][0] + WINDOW_S <= now + ROUNDING_S:
             self._sum -= self._taken.popleft()[1]

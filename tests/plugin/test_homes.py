@@ -260,7 +260,7 @@ def test_a_prompt_file_of_github_is_a_suite_and_is_repaired(broken: Project) -> 
     env["OPENAI_BASE_URL"] = broken.server.base_url
     args = ["numbers.prompt.yml", "--metaprompt-meta=openai:big"]
     assert broken.run(*args, env=env).result.parseoutcomes() == {"failed": 6}
-    body = broken.asked("openai/gpt-4o")[0]
+    body = min(broken.asked("openai/gpt-4o"), key=lambda body: body["messages"][1]["content"])
     assert (body["temperature"], body["max_tokens"], body["messages"][1]["content"]) == (0, 9, "take 100")
     after = broken.run(*args, "--metaprompt-fix", env=env)
     assert after.code == 0, after.text

@@ -37,8 +37,8 @@ from pytest_metaprompt.results import (
     Subject,
     TracePoint,
 )
-from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.runner import each, outcome_of
+from pytest_metaprompt.routines import Routine
+from pytest_metaprompt.runner import Job, each, outcome_of
 
 MAX_ROUNDS = 8
 PATIENCE = 4
@@ -132,7 +132,8 @@ class Repair:
         text = self._job.routine.text
         for key in keys[::step][:PROBED]:
             await self._bench.fresh(text, key)
-            if len({_output(attempt) for attempt in self._attempts[text, key]}) > 1:
+            outputs = {_output(attempt) for attempt in self._attempts[text, key]}
+            if len(outputs) > 1 or None in outputs:
                 return False
         return True
 
@@ -348,10 +349,10 @@ class Repair:
         )
 
     async def _draw(self, text: str, key: str, sample: int) -> bool:
-        subject, routine = self._subjects[key], self._routines[text]
-        attempt = Attempt(subject.case, messages=render(routine, subject.case), sample=sample)
+        subject = self._subjects[key]
+        job = Job(subject.suite, subject.case, self._routines[text])
         try:
-            answered = await self._job.asker.ask(subject.suite, attempt)
+            answered = await self._job.asker.tried(job, sample)
         except BudgetExhaustedError:
             raise
         except (ModelCallError, SetupError) as error:
@@ -368,8 +369,11 @@ def _results(job: RepairJob) -> dict[str, CaseResult]:
 
 
 def _output(attempt: Attempt) -> object:
-    reply = attempt.reply
-    return None if reply is None else (reply.text, tuple((call.name, call.raw_arguments) for call in reply.tool_calls))
+    """What came out, to be compared; None where that is not known, as of a test whose app asks a model itself."""
+    asked = [exchange.reply for exchange in attempt.exchanges] or [attempt.reply]
+    replies = [reply for reply in asked if reply is not None]
+    outputs = tuple((one.text, *((call.name, call.raw_arguments) for call in one.tool_calls)) for one in replies)
+    return (attempt.passed, outputs) if outputs else None
 
 
 def _also_ran(standing: Standing) -> str:

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
+    CallPart,
     CasePart,
     RepairPart,
+    ReplyPart,
     Report,
     SharePart,
     SuitePart,
@@ -19,6 +21,7 @@ from pytest_metaprompt.reports.parts import (
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
+    Exchange,
     GateResult,
     RepairOutcome,
     Reply,
@@ -26,7 +29,7 @@ from pytest_metaprompt.results import (
     Verdict,
 )
 from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
-from pytest_metaprompt.suites import Json
+from pytest_metaprompt.suites import Json, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +115,28 @@ def _case(result: CaseResult) -> CasePart:
 
 
 def _attempt(attempt: Attempt) -> AttemptPart:
-    reply = attempt.reply or Reply("")
+    messages, reply = _messages(attempt.messages), _reply(attempt.reply or Reply(""))
+    values = zip(attempt.verdicts, _values(attempt), strict=True)
     return {
-        "messages": [
-            {"role": message.role, "content": message.content, **message.extra} for message in attempt.messages
-        ],
+        "messages": messages,
+        **reply,
+        "error": attempt.error,
+        "verdicts": [_verdict(verdict, value) for verdict, value in values],
+        "calls": [_call(exchange) for exchange in attempt.exchanges],
+    }
+
+
+def _call(exchange: Exchange) -> CallPart:
+    reply = _reply(exchange.reply or Reply(""))
+    return {"messages": _messages(exchange.messages), **reply, "error": exchange.error}
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, Json]]:
+    return [{"role": message.role, "content": message.content, **message.extra} for message in messages]
+
+
+def _reply(reply: Reply) -> ReplyPart:
+    return {
         "text": reply.text,
         "tool_calls": [
             {"name": call.name, "arguments": call.raw_arguments if call.arguments is None else call.arguments}
@@ -127,10 +147,6 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         "cached": reply.cached,
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
-        "error": attempt.error,
-        "verdicts": [
-            _verdict(verdict, value) for verdict, value in zip(attempt.verdicts, _values(attempt), strict=True)
-        ],
     }
 
 

@@ -50,10 +50,9 @@ class VerdictPart(TypedDict):
     value: Json
 
 
-class AttemptPart(TypedDict):
-    """One asking of a case."""
+class ReplyPart(TypedDict):
+    """What a model answered."""
 
-    messages: list[dict[str, Json]]
     text: str
     tool_calls: list[dict[str, Json]]
     finish_reason: str | None
@@ -61,8 +60,20 @@ class AttemptPart(TypedDict):
     cached: bool
     usage: dict[str, int]
     cost_usd: float | None
+
+
+class CallPart(ReplyPart):
+    """One call, with what was sent."""
+
+    messages: list[dict[str, Json]]
     error: str | None
+
+
+class AttemptPart(CallPart):
+    """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
+
     verdicts: list[VerdictPart]
+    calls: list[CallPart]
 
 
 class CasePart(TypedDict):

@@ -97,6 +97,32 @@ def write_back(source: SourceText, new_text: str) -> None:
         raise FileAccessError(f"{source.path} did not read back as written, so the old text was put back")
 
 
+def make_own_folder(folder: Path) -> None:
+    """Make a folder for files of ours, which git is told to ignore; an existing one stays as it is."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("# Made by pytest-metaprompt.\n*\n", encoding="utf-8")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file of ours, whole or not at all. One that holds just this already is not touched.
+
+    Raises:
+        FileAccessError: The file could not be written; it holds what it held before.
+    """
+    real = Path(os.path.realpath(path))
+    try:
+        if real.is_file() and real.read_bytes() == content:
+            return
+        real.parent.mkdir(parents=True, exist_ok=True)
+        if real.exists():
+            _replace(real, content)
+        else:
+            _make(real, content)
+    except OSError as error:
+        raise FileAccessError(f"cannot write {path}: {error.strerror or error}") from None
+
+
 def changed_since(source: SourceText) -> bool:
     """Whether the file is no longer what `read_text` saw."""
     try:
@@ -123,6 +149,15 @@ def _replace(real: Path, content: bytes) -> None:
         os.replace(name, real)
     except BaseException:
         Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _make(real: Path, content: bytes) -> None:
+    real.touch()  # With the mode that the user's other files get.
+    try:
+        _replace(real, content)
+    except OSError:
+        real.unlink()
         raise
 
 

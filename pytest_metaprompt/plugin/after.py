@@ -11,7 +11,7 @@ from _pytest.terminal import TerminalReporter
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
-from pytest_metaprompt.plugin.terminal import HEADING, suite_row, write_failing, write_repair, write_table
+from pytest_metaprompt.plugin.terminal import HEADING, cost_words, suite_row, write_failing, write_repair, write_table
 from pytest_metaprompt.results import GateResult, RepairOutcome, Run
 from pytest_metaprompt.suites import SuiteKey
 
@@ -83,6 +83,8 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     state.close()
     if state.in_worker:
         return
+    state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
+    state.notes.extend(state.models.notes)
     _write_reports(state)
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
@@ -131,9 +133,10 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
         rows = [suite_row(loaded.name, runs[key], _gate_word(state, loaded)) for key, loaded in ran.items()]
         write_table(terminal, [HEADING, *rows])
         usage = state.models.usage()
+        where = "cassettes and the cache" if state.models.cassettes.used else "the cache"
         terminal.write_line(
-            f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
-            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases"
+            f"{usage.calls} calls ({usage.cached} answered from {where}), {usage.input_tokens} tokens in, "
+            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases, {cost_words(usage.cost_usd)}"
         )
     _write_repairs(terminal, state.repairs)
     for note in state.notes:

@@ -29,12 +29,14 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RepairJob:
-    """All that a repair works on and with."""
+    """All that a repair works on and with. `prober` asks the target as `asker` does, but never a stored reply of an
+    earlier session."""
 
     routine: Routine
     runs: tuple[Run, ...]
     subjects: tuple[Subject, ...]
     asker: Asker
+    prober: Asker
     proposers: Mapping[str, Proposer]
     editable: frozenset[str]
     tools: frozenset[str]

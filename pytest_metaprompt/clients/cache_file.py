@@ -94,7 +94,7 @@ class CacheFile:
             with file:
                 oldest = "SELECT key FROM replies ORDER BY made LIMIT ?"
                 file.execute(f"DELETE FROM replies WHERE key IN ({oldest})", (max(1, count // 10),))
-        file.execute("PRAGMA incremental_vacuum").fetchall()
+        file.executescript("PRAGMA incremental_vacuum")  # `execute` would take only its first step: one page.
         return []
 
     @staticmethod

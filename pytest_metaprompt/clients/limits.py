@@ -172,7 +172,7 @@ class Caps:
     def _needs(self, asked: Estimate, price: CostOf | None) -> list[_Need]:
         """The call's part of every meter. Where nothing is known of the reply's length, all that is left."""
         output = self._longest.get(asked.model) if asked.output_tokens is None else asked.output_tokens
-        least = Usage(asked.input_tokens, output or 0)
+        least = Usage(asked.input_tokens, output or 1)
         needs = []
         if self._tokens is not None:
             usual = float(least.input_tokens + least.output_tokens)

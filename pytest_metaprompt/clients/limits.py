@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pytest_metaprompt.clients.calls import sent_params
-from pytest_metaprompt.clients.prices import CostOf, price_hint
+from pytest_metaprompt.clients.prices import CostOf, is_free, price_hint
 from pytest_metaprompt.errors import BudgetExhaustedError, CallNotMadeError, ModelCallError, SetupError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request, Usage
@@ -25,14 +25,16 @@ Room = Literal["now", "later", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """The most that a call is expected to use. `output_tokens` is None where the request sets no limit."""
+    """What a call is expected to use at most. `output_tokens` is None where the request sets no limit; then a first
+    reply is expected to have `likely_output`."""
 
     model: str
     input_tokens: int
     output_tokens: int | None
+    likely_output: int = 1
 
 
-def estimate(request: Request) -> Estimate:
+def estimate(request: Request, *, likely_output: int = 1) -> Estimate:
     """What a call may use: a token for every 3 bytes of text, which is more than nearly all texts have, and the most
     that the request allows for the reply (`max_tokens`), `n` times."""
     params = sent_params(request)
@@ -46,7 +48,20 @@ def estimate(request: Request) -> Estimate:
         str(request.model),
         size // _BYTES_PER_TOKEN + _TOKENS_PER_MESSAGE * len(request.messages),
         max(limits) * (count if isinstance(count, int) else 1) if limits else None,
+        likely_output,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the replies of a model taught: the longest one, and the most input tokens beyond the estimate."""
+
+    longest: int = 1
+    excess: int = 0
+
+    def also(self, asked: Estimate, usage: Usage) -> _Seen:
+        excess = usage.input_tokens - asked.input_tokens
+        return _Seen(max(self.longest, usage.output_tokens), max(self.excess, excess))
 
 
 class _Meter:
@@ -77,20 +92,24 @@ class _Need:
     usual: float
 
 
+def _need(meter: _Meter, usual: float, *, alone: bool) -> _Need:
+    return _Need(meter, max(usual, meter.left) if alone else usual, usual)
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """A place in the budget for one call."""
 
-    model: str
-    price: CostOf | None
+    asked: Estimate
     needs: tuple[_Need, ...]
 
 
 class Caps:
     """What all calls together may use; None is no cap. `option` tells how to raise one, with `{cap}` for its name.
 
-    Every call reserves the most that it may use, and waits while only calls under way stand in its way. Where a request
-    sets no limit for its reply, the longest reply of its model so far is taken; the first one goes alone.
+    Every call reserves the most that it may use, and waits while only calls under way stand in its way. Replies teach
+    how much that is: a model may see more tokens than the request shows, and where a request sets no limit for its
+    reply, the longest one so far is taken. So the first call of a model goes alone.
     """
 
     def __init__(
@@ -113,7 +132,7 @@ class Caps:
         self._option = option
         self._began = clock()
         self._made = 0
-        self._longest: dict[str, int] = {}
+        self._seen: dict[str, _Seen] = {}
         self._waiting: list[asyncio.Future[None]] = []
 
     async def reserve(self, asked: Estimate, find_price: Callable[[], CostOf | None]) -> Hold:
@@ -137,14 +156,14 @@ class Caps:
         self._made += 1
         for need in needs:
             need.meter.held += need.most
-        return Hold(asked.model, price, needs)
+        return Hold(asked, needs)
 
     def settle(self, hold: Hold, reply: Reply) -> None:
         """Takes what a finished call used; its estimate where the provider did not say."""
         tokens = reply.usage.input_tokens + reply.usage.output_tokens
         used = {"tokens": float(tokens) if tokens else None, self._usd_name: reply.cost_usd}
         if tokens:
-            self._longest[hold.model] = max(self._longest.get(hold.model, 1), reply.usage.output_tokens)
+            self._seen[hold.asked.model] = self._seen.get(hold.asked.model, _Seen()).also(hold.asked, reply.usage)
         for need in hold.needs:
             known = used[need.meter.cap]
             need.meter.used += need.usual if known is None else known
@@ -170,19 +189,19 @@ class Caps:
                 turn.set_result(None)
 
     def _needs(self, asked: Estimate, price: CostOf | None) -> list[_Need]:
-        """The call's part of every meter. Where nothing is known of the reply's length, all that is left."""
-        output = self._longest.get(asked.model) if asked.output_tokens is None else asked.output_tokens
-        least = Usage(asked.input_tokens, output or 1)
+        """The call's part of every meter; all that is left, where nothing is known of the model's replies."""
+        seen = self._seen.get(asked.model)
+        output = asked.output_tokens
+        if output is None:
+            output = asked.likely_output if seen is None else seen.longest
+        usual = Usage(asked.input_tokens + (seen.excess if seen is not None else 0), output)
         needs = []
         if self._tokens is not None:
-            usual = float(least.input_tokens + least.output_tokens)
-            needs.append(_Need(self._tokens, usual if output is not None else max(usual, self._tokens.left), usual))
+            needs.append(_need(self._tokens, float(usual.input_tokens + output), alone=seen is None))
         if self._usd is not None:
             if price is None:
                 raise self._unknown_price(asked.model)
-            usual = price(least)
-            alone = output is None and price(Usage(0, 1)) > 0
-            needs.append(_Need(self._usd, max(usual, self._usd.left) if alone else usual, usual))
+            needs.append(_need(self._usd, price(usual), alone=seen is None and not is_free(price)))
         return needs
 
     def _check_count(self) -> None:
@@ -209,12 +228,23 @@ class Caps:
 
 
 class LimitedClient:
-    """Asks only while the caps allow it. What passes through here counts, whoever answers."""
+    """Asks only while the caps allow it. What passes through here counts, whoever answers.
 
-    def __init__(self, inner: Client, caps: Caps, find_price: Callable[[], CostOf | None] = lambda: None) -> None:
+    `likely_output` is how many tokens a first reply is expected to have, where the request does not limit it.
+    """
+
+    def __init__(
+        self,
+        inner: Client,
+        caps: Caps,
+        find_price: Callable[[], CostOf | None] = lambda: None,
+        *,
+        likely_output: int = 1,
+    ) -> None:
         self._inner = inner
         self._caps = caps
         self._find_price = find_price
+        self._likely_output = likely_output
 
     async def ask(self, request: Request) -> Reply:
         """The inner client's reply.
@@ -224,7 +254,7 @@ class LimitedClient:
             ModelCallError: As the inner client does.
             SetupError: As the inner client does.
         """
-        hold = await self._caps.reserve(estimate(request), self._find_price)
+        hold = await self._caps.reserve(estimate(request, likely_output=self._likely_output), self._find_price)
         try:
             reply = await self._inner.ask(request)
         except (SetupError, CallNotMadeError):

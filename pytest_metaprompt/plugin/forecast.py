@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pytest_metaprompt.clients.prices import CostOf
+from pytest_metaprompt.plugin.models import META_CALL
 from pytest_metaprompt.plugin.terminal import cost_words
-from pytest_metaprompt.results import Reply, Run, Usage
+from pytest_metaprompt.results import Reply, Run
 from pytest_metaprompt.suites import BudgetSettings, ModelSpec
 
 _PROBED = 5
 _META_CALLS = 3
-_META_CALL = Usage(input_tokens=8_000, output_tokens=2_000)
 
 FindPrice = Callable[[ModelSpec], CostOf | None]
 
@@ -39,7 +39,7 @@ def _likely_cost(runs: Sequence[Run], meta: ModelSpec | None, price: FindPrice, 
     asked = price(meta) if meta is not None else None
     if None in targets or not costs or (meta is not None and asked is None):
         return cost_words(None)
-    total = likely * sum(costs) / len(costs) + (metas * asked(_META_CALL) if asked is not None else 0.0)
+    total = likely * sum(costs) / len(costs) + (metas * asked(META_CALL) if asked is not None else 0.0)
     return f"about {cost_words(total)}" if total else cost_words(total)
 
 

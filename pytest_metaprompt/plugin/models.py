@@ -23,13 +23,15 @@ from pytest_metaprompt.plugin.cassettes import Cassettes
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.reports.json_report import TotalUsage
-from pytest_metaprompt.results import Reply, Request
+from pytest_metaprompt.results import Reply, Request, Usage
 from pytest_metaprompt.runner import Asker
 from pytest_metaprompt.scorers import open_scorer
 from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
 
 OWN_FOLDER = ".metaprompt"
 CACHE_FILE = "cache.db"
+META_CALL = Usage(input_tokens=8_000, output_tokens=2_000)
+"""What a call of the meta model is taken to use before one was made."""
 
 
 class Models:
@@ -188,11 +190,13 @@ class RepairModels:
     def _stored(self, suite: Suite, spec: ModelSpec, *, role: str, anew: bool) -> Client:
         models, capped = self._models, self._models.capped(spec)
         if runs_live(spec) or models.cassettes.of(suite.path) is None:
-            return models.cached(self._limited(capped, spec), spec, anew=anew)
-        return self._limited(models.taped(models.cached(capped, spec, anew=anew), suite, spec, role=role), spec)
+            return models.cached(self._limited(capped, spec, role=role), spec, anew=anew)
+        taped = models.taped(models.cached(capped, spec, anew=anew), suite, spec, role=role)
+        return self._limited(taped, spec, role=role)
 
-    def _limited(self, client: Client, spec: ModelSpec) -> Client:
-        return LimitedClient(client, self._caps, lambda: self._models.price(spec))
+    def _limited(self, client: Client, spec: ModelSpec, *, role: str) -> Client:
+        likely = META_CALL.output_tokens if role == "meta" else 1
+        return LimitedClient(client, self._caps, lambda: self._models.price(spec), likely_output=likely)
 
 
 class _Opened:

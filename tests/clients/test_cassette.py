@@ -121,7 +121,7 @@ def test_what_others_recorded_meanwhile_is_kept(tmp_path):
 
 def test_a_tape_that_is_only_replayed_is_never_written(tmp_path):
     tape = open_tape(tmp_path / "suite.jsonl", shown="suite.jsonl", mode="none")
-    with pytest.raises(NotRecordedError, match="there is no cassette suite.jsonl"):
+    with pytest.raises(NotRecordedError, match=r"there is no cassette suite\.jsonl"):
         CassetteStore(tape, role="target", secrets=frozenset()).get("", request())
     finish_tape(tape, whole=True)
     assert not list(tmp_path.iterdir())
@@ -146,8 +146,8 @@ def test_the_nearest_recording_is_the_one_that_says_nearly_the_same():
         request("I want to cancel order 17", system="Be kind and quote the deadline of 14 days."),
     )
     assert told == (
-        "the nearest recording differs in message 0 (system): '…quote the deadline of 30 days.', "
-        "recorded '…quote the deadline of 14 days.'"
+        "the nearest recording differs in message 0 (system): '…ote the deadline of 30 days.', "
+        "recorded '…ote the deadline of 14 days.'"
     )
 
 

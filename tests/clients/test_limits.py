@@ -37,7 +37,7 @@ def test_a_call_that_could_go_beyond_the_tokens_is_not_made():
     with pytest.raises(BudgetExhaustedError) as caught:
         ask(client)
     assert str(caught.value) == (
-        "the budget of 28 tokens has no room for another call: 20 tokens used, and it may take 9 tokens"
+        "the budget of 28 tokens has no room for another call: 20 tokens used, and it may take 10 tokens"
         " (raise --metaprompt-max-tokens)"
     )
     assert len(inner.requests) == 2

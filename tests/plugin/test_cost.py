@@ -148,13 +148,13 @@ def test_a_repair_says_what_it_may_cost_and_then_what_it_did(failing: Project) -
 
 def test_a_repair_never_goes_beyond_its_dollars(failing: Project) -> None:
     failing.meta = lambda body: completion(envelope(append("Be brief.")), input_tokens=2000, output_tokens=400)
-    failing.suite(FIX + "fix: {budget: {usd: 0.05}}\ncases:\n" + cases(10))
+    failing.suite(FIX + "fix: {budget: {usd: 0.16}}\ncases:\n" + cases(10))
     after = failing.run("--metaprompt-fix")
     repair = after.report["repairs"][0]
     assert repair["status"] == "budget"
-    assert 0 < repair["cost_usd"] <= 0.05
-    assert "the budget of $0.05" in repair["reason"]
-    assert "never more than $0.05" in after.text
+    assert 0 < repair["cost_usd"] <= 0.16
+    assert "the budget of $0.16" in repair["reason"]
+    assert "never more than $0.16" in after.text
 
 
 def test_a_repair_with_an_unknown_price_and_a_cap_is_refused_before_a_call(failing: Project) -> None:

@@ -104,23 +104,31 @@ def make_own_folder(folder: Path) -> None:
         (folder / ".gitignore").write_text("# Made by pytest-metaprompt.\n*\n", encoding="utf-8")
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file of ours, whole or not at all. One that holds just this already is not touched.
+def write_new(path: Path, text: str) -> None:
+    """Write a file of ours in UTF-8, whole or not at all; what is no regular file, such as a pipe, is written into.
 
     Raises:
-        FileAccessError: The file could not be written; it holds what it held before.
+        OSError: It could not be written; what stood there before still does.
     """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
     real = Path(os.path.realpath(path))
+    handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.", suffix=".tmp")
     try:
-        if real.is_file() and real.read_bytes() == content:
-            return
-        real.parent.mkdir(parents=True, exist_ok=True)
-        if real.exists():
-            _replace(real, content)
-        else:
-            _make(real, content)
-    except OSError as error:
-        raise FileAccessError(f"cannot write {path}: {error.strerror or error}") from None
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, real.stat().st_mode & 0o7777 if real.exists() else 0o666 & ~_umask())
+        os.replace(name, real)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
 
 
 def changed_since(source: SourceText) -> bool:
@@ -149,15 +157,6 @@ def _replace(real: Path, content: bytes) -> None:
         os.replace(name, real)
     except BaseException:
         Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _make(real: Path, content: bytes) -> None:
-    real.touch()  # With the mode that the user's other files get.
-    try:
-        _replace(real, content)
-    except OSError:
-        real.unlink()
         raise
 
 

@@ -16,8 +16,8 @@ from pytest_metaprompt.clients.recorded import (
     request_as_json,
     without_secrets,
 )
-from pytest_metaprompt.errors import NotRecordedError, Place, SetupError
-from pytest_metaprompt.files import read_text, write_whole
+from pytest_metaprompt.errors import FileAccessError, NotRecordedError, Place, SetupError
+from pytest_metaprompt.files import read_text, write_new
 from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.suites import Json
 
@@ -110,12 +110,18 @@ class Cassette:
         return "".join(as_line(one) + "\n" for one in sorted(self, key=_position))
 
     def write(self, path: Path) -> None:
-        """Writes the file, whole or not at all.
+        """Writes the file, whole or not at all; one that holds just this already is not touched.
 
         Raises:
             FileAccessError: It cannot be written.
         """
-        write_whole(path, self.text().encode())
+        text = self.text()
+        try:
+            if not path.is_file() or path.read_bytes() != text.encode():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_new(path, text)
+        except OSError as error:
+            raise FileAccessError(f"cannot write {path}: {error.strerror or error}") from None
 
 
 @dataclass(frozen=True, slots=True)

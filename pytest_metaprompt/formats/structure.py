@@ -14,9 +14,7 @@ from pytest_metaprompt.errors import did_you_mean
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.schemas import Schema, suite_schema
 from pytest_metaprompt.formats.wording import as_hint, mismatch, types_of
-
-Keys = tuple[str | int, ...]
-"""The way from the top of a file to a value: keys of mappings, and places in lists from 0."""
+from pytest_metaprompt.suites import Keys
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "null": (type(None),),
@@ -85,12 +83,14 @@ class _Walk:
             self.check(node, schema["then"] if matches else schema["else"], spot)
 
     def _check_mapping(self, node: Marked, entries: Mapping[str, Marked], schema: Schema, spot: _Spot) -> None:
-        known = schema.get("properties", {})
+        known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
         for key, child in entries.items():
             line = node.key_lines.get(key, child.line)
             if key in known:
                 self.check(child, known[key], _Spot(key, line, (*spot.keys, key)))
-            elif not schema.get("additionalProperties", True):
+            elif isinstance(more, dict):
+                self.check(child, more, _Spot(key, line, (*spot.keys, key)))
+            elif not more:
                 flaw = Flaw((*spot.keys, key), line, f"unknown key {key!r}", did_you_mean(key, known))
                 self.flaws.append(flaw)
         for key in schema.get("required", ()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -14,6 +13,22 @@ from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import HEADING, cost_words, suite_row, write_failing, write_repair, write_table
 from pytest_metaprompt.results import GateResult, RepairOutcome, Run
 from pytest_metaprompt.suites import SuiteKey
+
+
+def compare_with_baseline(state: PromptSession) -> None:
+    """Note what is not as it was in the baseline."""
+    if state.comparing is None:
+        return
+    from pytest_metaprompt.plugin.comparing import comparison_notes
+
+    for key, run in state.runs().items():
+        loaded = state.suites[key]
+        found = state.comparison(loaded, run) if run.complete else None
+        if found is not None:
+            state.notes.extend(comparison_notes(state.comparing, loaded, found))
+        elif run.results:
+            why = "it has no entry there" if run.complete else "some of its cases were not run"
+            state.notes.append(f"{loaded.name}: not compared with the baseline: {why}")
 
 
 def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
@@ -85,35 +100,12 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
         return
     state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
     state.notes.extend(state.models.notes)
-    _write_reports(state)
+    from pytest_metaprompt.plugin.report_files import write_reports
+
+    write_reports(state)
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _write_reports(state: PromptSession) -> None:
-    from pytest_metaprompt.reports.json_report import SuiteReport, as_json
-
-    if not state.options.reports:
-        return
-    runs = state.runs()
-    suites = [SuiteReport(one.name, one.routine.name, runs[key]) for key, one in state.suites.items()]
-    gates = [
-        (one.name, gate) for one in state.suites.values() if isinstance(gate := _final_gate(state, one), GateResult)
-    ]
-    text = as_json(suites, gates, state.repairs, state.models.usage())
-    for path in state.options.reports:
-        _write_report(state, path, text)
-
-
-def _write_report(state: PromptSession, path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        shown = path.relative_to(state.root) if path.is_relative_to(state.root) else path
-        state.notes.append(f"report written to {shown}")
-    except OSError as error:
-        state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
 
 
 def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
@@ -130,8 +122,11 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     if any(repair.status == "applied" for repair in state.repairs):
         terminal.write_line("as the tests found it, before the repair:")
     if ran:
-        rows = [suite_row(loaded.name, runs[key], _gate_word(state, loaded)) for key, loaded in ran.items()]
-        write_table(terminal, [HEADING, *rows])
+        rows = [
+            suite_row(loaded.name, runs[key], _gate_word(state, loaded), _change(state, loaded, runs[key]))
+            for key, loaded in ran.items()
+        ]
+        write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
         usage = state.models.usage()
         where = "cassettes and the cache" if state.models.cassettes.used else "the cache"
         terminal.write_line(
@@ -151,6 +146,14 @@ def _write_repairs(terminal: TerminalReporter, repairs: Iterable[RepairOutcome])
         write_repair(terminal, repair)
 
 
+def _change(state: PromptSession, loaded: LoadedSuite, run: Run) -> str | None:
+    """The cell against the baseline; None for a session without one."""
+    if state.comparing is None:
+        return None
+    found = state.comparison(loaded, run) if run.complete else None
+    return "not compared" if found is None else f"{len(found.regressions)} worse, {len(found.improvements)} better"
+
+
 def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
     if loaded.suite.gate is None:
         return "none"
@@ -158,10 +161,6 @@ def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
     if isinstance(judged, str):
         return "skipped"
     return "passed" if judged.passed else "failed"
-
-
-def _final_gate(state: PromptSession, loaded: LoadedSuite) -> GateResult | str | None:
-    return None if loaded.suite.gate is None else state.judge(loaded, runs=state.final_runs())
 
 
 def _terminal(config: pytest.Config) -> TerminalReporter | None:

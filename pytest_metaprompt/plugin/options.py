@@ -16,7 +16,7 @@ from pytest_metaprompt.plugin.kinds import COLLECTABLE
 
 Mode = Literal["apply", "diff"]
 MODES: tuple[Mode, ...] = ("apply", "diff")
-REPORTS = (".json",)
+REPORTS = (".json", ".html", ".md")
 RecordMode = Literal["none", "once", "new_episodes", "rewrite"]
 RECORD_MODES: tuple[RecordMode, ...] = ("none", "once", "new_episodes", "rewrite")
 DEFAULT_CACHE_DAYS = 14
@@ -49,6 +49,9 @@ class Options:
     cache_mb: int = DEFAULT_CACHE_MB
     record: RecordMode | None = None
     in_ci: bool = False
+    baseline: Path | None = None
+    save_baseline: Path | None = None
+    changed: str | None = None
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -113,13 +116,14 @@ def _flag(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """A row of the table. `metavar` None means a flag."""
+    """A row of the table. `metavar` None means a flag; `bare` is the value of the option given without one."""
 
     name: str
     read: Callable[[str], object]
     help: str
     metavar: str | None = None
     repeatable: bool = False
+    bare: str | None = None
 
     @property
     def key(self) -> str:
@@ -148,8 +152,15 @@ _TABLE = (
     _Option("max-tokens", _whole_number(0), "make no model call that could go beyond so many tokens", "N"),
     _Option("max-cost", _dollars, "make no model call that could go beyond so many dollars", "USD"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
+    _Option("changed", str, "run only the suites that have changes against this revision (HEAD)", "BASE", bare="HEAD"),
+    _Option("baseline", str, "compare each case with this committed baseline, beyond chance", "FILE"),
+    _Option("save-baseline", str, "write what is true of every case now as a baseline", "FILE"),
     _Option(
-        "report", _report, "write a report of the run (.json); may be given several times", "FILE", repeatable=True
+        "report",
+        _report,
+        "write a report of the run (.json, .html or .md); may be given several times",
+        "FILE",
+        repeatable=True,
     ),
     _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
     _Option("allow-dirty", _flag, "overwrite a routine that has uncommitted changes in git"),
@@ -175,6 +186,7 @@ def add_options(parser: pytest.Parser) -> None:
                 type=option.read,
                 metavar=option.metavar,
                 help=option.help,
+                **({} if option.bare is None else {"nargs": "?", "const": option.bare}),
             )
         parser.addini(option.key, help=option.help, type=_ini_type(option), default=None)
 
@@ -221,7 +233,14 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         cache_mb=cast("int", chosen["cache-mb"] or DEFAULT_CACHE_MB),
         record=cast("RecordMode | None", chosen["record"]),
         in_ci=bool(environ.get("CI")),
+        baseline=_path(folder, chosen["baseline"]),
+        save_baseline=_path(folder, chosen["save-baseline"]),
+        changed=cast("str | None", chosen["changed"]),
     )
+
+
+def _path(folder: Path, given: object) -> Path | None:
+    return folder / str(given) if given else None
 
 
 def refuse_xdist(config: pytest.Config, options: Options) -> None:

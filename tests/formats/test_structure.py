@@ -127,7 +127,7 @@ def test_the_schema_describes_every_key_for_editors() -> None:
         key
         for schema in found
         for key, child in schema.get("properties", {}).items()
-        if "description" not in child and schema.get("type") is not None
+        if "description" not in child and "$ref" not in child and schema.get("type") is not None
     ]
     assert undescribed == []
 
@@ -276,8 +276,8 @@ def test_a_flaw_of_a_case_is_told_in_words(folder: Folder, text: str, problem: s
 
 def test_missing_keys_of_a_suite_are_told(folder: Folder) -> None:
     assert folder.problems("# a note\nrepeat: 1\n") == [
-        "2: missing key 'routine' (the routine (prompt) under test: the path of a .md, .txt or .prompty file, "
-        'relative to this file, or {inline: "..."})',
+        "2: missing key 'routine' (the routine (prompt) under test: the path of a .md, .txt, .prompty, .prompt.yml or "
+        '.json file, relative to this file; a constant, module.py:NAME; or {inline: "..."})',
         "2: missing key 'cases' (the cases: each is one case, or a data set whose rows become cases)",
     ]
 

@@ -86,6 +86,7 @@ def test_mode_none_never_asks_even_what_the_cache_knows(small: Project) -> None:
     after = small.run("--metaprompt-record=none", keep_cache=True)
     after.result.assert_outcomes(errors=2)
     assert len(small.server.requests) == 2
+    assert after.report["usage"]["calls"] == 0
     assert "this call is not recorded: there is no cassette cassettes/orders.jsonl" in after.text
     assert "--metaprompt-record=new_episodes" in after.text
 

@@ -22,13 +22,13 @@ from pytest_metaprompt.clients.prices import CostOf, PricedClient, find_cost
 from pytest_metaprompt.plugin.cassettes import Cassettes
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.protocols import Client, Scorer
+from pytest_metaprompt.repair.journal import FOLDER
 from pytest_metaprompt.reports.json_report import TotalUsage
 from pytest_metaprompt.results import Reply, Request, Usage
 from pytest_metaprompt.runner import Asker
 from pytest_metaprompt.scorers import open_scorer
 from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
 
-OWN_FOLDER = ".metaprompt"
 CACHE_FILE = "cache.db"
 META_CALL = Usage(input_tokens=8_000, output_tokens=2_000)
 """What a call of the meta model is taken to use before one was made."""
@@ -44,7 +44,7 @@ class Models:
         self._root = root
         self._caps = Caps(calls=options.max_calls, tokens=options.max_tokens, usd=options.max_cost_usd)
         self._cache = CacheFile(
-            root / OWN_FOLDER / CACHE_FILE,
+            root / FOLDER / CACHE_FILE,
             days=options.cache_days,
             megabytes=options.cache_mb,
             warn=self.notes.append,

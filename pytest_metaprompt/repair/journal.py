@@ -12,6 +12,9 @@ from pytest_metaprompt.errors import FileAccessError
 from pytest_metaprompt.files import make_own_folder
 from pytest_metaprompt.suites import Json
 
+FOLDER = ".metaprompt"
+"""The folder of the journal, in pytest's root directory."""
+
 
 def _now() -> datetime:
     return datetime.now(UTC)

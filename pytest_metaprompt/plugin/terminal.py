@@ -141,8 +141,8 @@ def _evidence(repair: RepairOutcome) -> Iterator[str]:
         yield "hold-out  none: in-sample evidence only (fewer than 20 cases, or holdout: 0)"
     else:
         yield f"hold-out  {held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
-    stored = f", {repair.cached_calls} answered from a store" if repair.cached_calls else ""
-    yield f"calls     {repair.target_calls} target, {repair.meta_calls} meta{stored}, in {repair.seconds:.1f} s"
+    stored = f", and {repair.cached_calls} replies were stored" if repair.cached_calls else ""
+    yield f"calls     {repair.target_calls} target, {repair.meta_calls} meta, in {repair.seconds:.1f} s{stored}"
     yield f"cost      {cost_words(repair.cost_usd)}"
     if repair.status == "applied":
         yield f"written   {repair.routine}"

@@ -121,8 +121,7 @@ class _Reader:
         defaults = self._defaults()
         forms = [form for node in nodes for form in self._forms(node, defaults)]
         cases = [read_case(form, defaults, problems=self.problems, check=check) for form in forms]
-        check_unique(zip(forms, cases, strict=True), self.problems)
-        return tuple(cases)
+        return check_unique(zip(forms, cases, strict=True), self.problems)
 
     def _defaults(self) -> Defaults:
         section = self.top.section("defaults")

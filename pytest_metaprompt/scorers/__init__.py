@@ -9,6 +9,7 @@ from pathlib import Path
 from pytest_metaprompt.errors import MetapromptError, did_you_mean
 from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.scorers.equals import open_equals
+from pytest_metaprompt.scorers.evals_match import open_evals_match
 from pytest_metaprompt.scorers.json_compare import open_json
 from pytest_metaprompt.scorers.json_format import open_is_json
 from pytest_metaprompt.scorers.negation import Negated
@@ -41,6 +42,7 @@ _FAMILIES: Mapping[str, _Family] = {
     "is-json": _Family(open_is_json),
     "json": _Family(open_json, ("ignore_paths", "tolerance", "ignore_order")),
     "tool-call": _Family(open_tool_call, ("mode",)),
+    "evals-match": _Family(open_evals_match, ("mode",)),
     "python": _Family(open_python),
 }
 

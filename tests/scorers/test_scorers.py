@@ -12,6 +12,7 @@ from .asking import HERE, NOWHERE, assertion, judge, refusal
 def test_the_known_types_are_those_of_the_reference():
     assert {
         "equals", "contains", "icontains", "starts-with", "regex", "is-json", "json", "tool-call", "python",
+        "evals-match",
     } == KNOWN  # fmt: skip
 
 

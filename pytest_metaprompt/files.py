@@ -97,6 +97,33 @@ def write_back(source: SourceText, new_text: str) -> None:
         raise FileAccessError(f"{source.path} did not read back as written, so the old text was put back")
 
 
+def write_new(path: Path, text: str) -> None:
+    """Write a file of ours in UTF-8, whole or not at all; what is no regular file, such as a pipe, is written into.
+
+    Raises:
+        OSError: It could not be written; what stood there before still does.
+    """
+    if path.exists() and not path.is_file():
+        path.write_text(text, encoding="utf-8")
+        return
+    real = Path(os.path.realpath(path))
+    handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, real.stat().st_mode & 0o7777 if real.exists() else 0o666 & ~_umask())
+        os.replace(name, real)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current
+
+
 def changed_since(source: SourceText) -> bool:
     """Whether the file is no longer what `read_text` saw."""
     try:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_metaprompt.suites import Case, Json, Message, ModelSpec, Suite
+from pytest_metaprompt.files import SourceText
+from pytest_metaprompt.suites import Case, Form, Json, Message, ModelSpec, Suite
 
 Outcome = Literal["passed", "failed", "error", "skipped"]
 RepairStatus = Literal["applied", "proposed", "rejected", "not_needed", "budget", "error"]
@@ -167,7 +168,7 @@ class RepairState:
 
     routine: str
     text: str
-    form: Literal["plain", "chat"]
+    form: Form
     editable: frozenset[str]
     failing: tuple[Observation, ...]
     passing: tuple[Observation, ...]
@@ -210,8 +211,20 @@ class HoldoutCount:
 
 
 @dataclass(frozen=True, slots=True)
+class TracePoint:
+    """How many cases passed under the best proved routine when a repair had used so many calls."""
+
+    calls: int
+    passed: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class RepairOutcome:
-    """What became of one routine, with the evidence. Case names are ids, with the suite where several share it."""
+    """What became of one routine, with the evidence. Case names are ids, with the suite where several share it.
+
+    `written` is the routine's file as an applied repair left it.
+    """
 
     routine: str
     status: RepairStatus
@@ -229,3 +242,5 @@ class RepairOutcome:
     seconds: float = 0.0
     diff: str = ""
     runs: tuple[Run, ...] = ()
+    trace: tuple[TracePoint, ...] = ()
+    written: SourceText | None = None

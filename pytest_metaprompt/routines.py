@@ -1,14 +1,12 @@
-"""Routine files: parse them, render them for a case, replace one part and leave every other byte alone.
+"""Routines: open them where they live, parse them, render them for a case, replace one part and leave every other
+byte alone.
 
-`.md` and `.txt` are one system prompt. `.prompty` is a strict subset of that format: frontmatter, then `system:`,
-`user:` and `assistant:` alone at column 0. The structure is parsed before values are put in, so that a value can never
-open a message.
+`.md` and `.txt` are one system prompt; the other forms are lists of messages. The structure is parsed before values are
+put in, so that a value can never open a message.
 """
 
 from __future__ import annotations
 
-import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,28 +14,22 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from pytest_metaprompt.errors import Place, RoutineError
-from pytest_metaprompt.files import SourceText, read_text
-from pytest_metaprompt.suites import Case, Message, RoutineRef
-from pytest_metaprompt.templates import TemplateError, fill, placeholders
+from pytest_metaprompt.errors import RoutineError
+from pytest_metaprompt.forms.message_lists import insert_messages, parse_messages, replace_message
+from pytest_metaprompt.forms.parts import Part, Said, place_in
+from pytest_metaprompt.forms.prompty import insert_prompty, parse_prompty
+from pytest_metaprompt.homes import Home, open_home
+from pytest_metaprompt.suites import Case, Form, Message, RoutineRef
+from pytest_metaprompt.templates import TemplateError, fill, placeholders, tags
 
-Form = Literal["plain", "chat"]
 PartKind = Literal["system", "user", "examples"]
 
-_FRONTMATTER = re.compile(r"\A---[ \t]*\n(?P<yaml>.*?)^---[ \t]*(?:\n|\Z)", re.DOTALL | re.MULTILINE)
-_ROLE = re.compile(r"^(system|user|assistant):[ \t]*$", re.MULTILINE)
-_CONTROL = re.compile(r"\{%.*?%\}", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One message of a routine and where its text stands: `text == routine.text[start:end]`, its header at `header`."""
-
-    role: str
-    text: str
-    header: int
-    start: int
-    end: int
+_ENDINGS: dict[str, Form] = {
+    ".prompty": "chat",
+    ".yaml": "messages-yaml",
+    ".yml": "messages-yaml",
+    ".json": "messages-json",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +42,13 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Routine:
-    """A routine as text and as messages. `source` is None for a routine written inside a suite."""
+    """A routine as text and as messages. `home` is None for a text that stands in no file."""
 
     name: str
     text: str
     form: Form
     parts: tuple[Part, ...]
-    source: SourceText | None = None
+    home: Home | None = None
 
     @property
     def last_user(self) -> int | None:
@@ -66,7 +58,7 @@ class Routine:
 
     def kind(self, index: int) -> PartKind:
         """Whether a message is system text, the user's template, or part of a worked example."""
-        if self.parts[index].role == "system":
+        if self.parts[index].role in ("system", "developer"):
             return "system"
         return "user" if index == self.last_user else "examples"
 
@@ -74,12 +66,49 @@ class Routine:
     def turns(self) -> tuple[Turn, ...]:
         """The worked examples: pairs of user and assistant messages before the last user message."""
         before = self.parts[: self.last_user]
-        return tuple(Turn(a.text, b.text) for a, b in pairwise(before) if (a.role, b.role) == ("user", "assistant"))
+        return tuple(
+            Turn(a.text.strip(), b.text.strip())
+            for a, b in pairwise(before)
+            if (a.role, b.role) == ("user", "assistant")
+        )
+
+    @property
+    def editable(self) -> frozenset[str]:
+        """What a repair may change where nobody says: system texts and examples, and the user's template where there is
+        no system text."""
+        own = "system" if any(self.kind(index) == "system" for index in range(len(self.parts))) else "user"
+        return frozenset({own, "examples"})
+
+    @property
+    def takes_examples(self) -> bool:
+        """Whether worked examples can be put before its last user message."""
+        return self.form not in ("plain", "user") and self.last_user is not None
 
     @property
     def placeholders(self) -> Counter[str]:
         """How often each `{{name}}` stands in the messages."""
         return sum((placeholders(part.text) for part in self.parts), Counter[str]())
+
+    @property
+    def tags(self) -> Counter[str]:
+        """How often each piece of template code other than a plain `{{name}}` stands in the messages."""
+        return sum((tags(part.text) for part in self.parts), Counter[str]())
+
+    @property
+    def frame(self) -> str:
+        """All of the text that is no message's text and no worked example, with a mark for each message that is left;
+        empty for a plain text, which has nothing around it."""
+        if self.form in ("plain", "user"):
+            return ""
+        pieces, end = [], 0
+        for index, part in enumerate(self.parts):
+            if self.kind(index) == "examples" and index + 1 < len(self.parts):
+                pieces.append(self.text[end : part.header])
+                end = self.parts[index + 1].header
+            else:
+                pieces.append(self.text[end : part.start] + "\0")
+                end = part.end
+        return "".join(pieces) + self.text[end:]
 
 
 def open_routine(ref: RoutineRef, *, root: Path) -> Routine:
@@ -90,13 +119,10 @@ def open_routine(ref: RoutineRef, *, root: Path) -> Routine:
         FileAccessError: Its file cannot be read.
     """
     if ref.path is None:
-        return parse_routine(ref.inline or "", name=f"{ref.where} (inline)", form="plain")
-    source = read_text(ref.path)
-    form: Form = "chat" if ref.path.suffix == ".prompty" else "plain"
-    # Only the name: what `..` means to the disk may differ where folders are symlinks.
-    name = Path(os.path.normpath(ref.path))
-    name = name.relative_to(root) if name.is_relative_to(root) else name
-    return replace(parse_routine(source.text, name=name.as_posix(), form=form), source=source)
+        return parse_routine(ref.inline or "", name=f"{ref.where} (inline)", form=ref.form or "plain")
+    home = open_home(ref.path, ref.at, root=root)
+    form = ref.form or ("plain" if ref.at is not None else _ENDINGS.get(ref.path.suffix, "plain"))
+    return replace(parse_routine(home.text, name=home.name, form=form), home=home)
 
 
 def parse_routine(text: str, *, name: str, form: Form) -> Routine:
@@ -105,10 +131,10 @@ def parse_routine(text: str, *, name: str, form: Form) -> Routine:
     Raises:
         RoutineError: The text is empty, or not the form that it should be.
     """
-    parts = _parse_chat(text, name=name) if form == "chat" else (_plain_part(text),)
+    parts = _parse_parts(text, name=name, form=form)
     for part in parts:
         if not part.text:
-            raise RoutineError(f"the {part.role} message is empty", where=_place(name, text, part.start))
+            raise RoutineError(f"the {part.role} message is empty", where=place_in(name, text, part.start))
     return Routine(name, text, form, parts)
 
 
@@ -124,7 +150,7 @@ def render(routine: Routine, case: Case) -> tuple[Message, ...]:
     if case.input is not None:
         values.setdefault("input", case.input)
     try:
-        messages = [Message(part.role, fill(part.text, values)) for part in routine.parts]
+        messages = [Message(part.role, fill(part.text, values), part.extra) for part in routine.parts]
     except TemplateError as error:
         raise RoutineError(f"{routine.name}: {error.message}", where=case.where, hint=error.hint) from None
     names = routine.placeholders
@@ -145,10 +171,15 @@ def replace_part(routine: Routine, index: int, text: str) -> Routine:
     Raises:
         RoutineError: The text is empty or would open another message.
     """
-    part, new = routine.parts[index], text.strip()
-    changed = routine.text[: part.start] + new + routine.text[part.end :]
-    wanted = [new if at == index else other.text for at, other in enumerate(routine.parts)]
-    return _reparsed(routine, changed, wanted)
+    part = routine.parts[index]
+    # White space around it belongs to how the text is written down.
+    body = part.text.strip()
+    new = part.text.replace(body, text.strip()) if body else text.strip()
+    if routine.form in ("messages-json", "messages-yaml"):
+        changed = replace_message(routine.text, index, new, form=routine.form)
+    else:
+        changed = routine.text[: part.start] + new + routine.text[part.end :]
+    return _reparsed(routine, changed, [new if at == index else other.text for at, other in enumerate(routine.parts)])
 
 
 def add_turns(routine: Routine, turns: Sequence[Turn]) -> Routine:
@@ -158,14 +189,18 @@ def add_turns(routine: Routine, turns: Sequence[Turn]) -> Routine:
         RoutineError: The routine has no chat form, or a text would open another message.
     """
     at = routine.last_user
-    if routine.form != "chat" or at is None:
+    if not routine.takes_examples or at is None:
         raise RoutineError(f"{routine.name} has no user message that examples could stand before")
-    header = routine.parts[at].header
-    gap = "\n" if at == 0 or routine.text[:header].endswith("\n\n") else ""
-    block = "".join(f"user:\n{turn.user.strip()}\n{gap}assistant:\n{turn.assistant.strip()}\n{gap}" for turn in turns)
+    said: list[Said] = []
+    for turn in turns:
+        said += [("user", turn.user.strip()), ("assistant", turn.assistant.strip())]
     texts = [part.text for part in routine.parts]
-    wanted = texts[:at] + [text.strip() for turn in turns for text in (turn.user, turn.assistant)] + texts[at:]
-    return _reparsed(routine, routine.text[:header] + block + routine.text[header:], wanted)
+    changed = (
+        insert_prompty(routine.text, routine.parts, at, said)
+        if routine.form == "chat"
+        else insert_messages(routine.text, routine.parts, at, said, form=routine.form)
+    )
+    return _reparsed(routine, changed, texts[:at] + [words for _, words in said] + texts[at:])
 
 
 def drop_turns(routine: Routine) -> Routine:
@@ -182,60 +217,13 @@ def _reparsed(routine: Routine, text: str, wanted: Sequence[str]) -> Routine:
     changed = parse_routine(text, name=routine.name, form=routine.form)
     if [part.text for part in changed.parts] != list(wanted):
         raise RoutineError(f"the new text would open another message in {routine.name}")
-    return replace(changed, source=routine.source)
+    return replace(changed, home=routine.home)
 
 
-def _plain_part(text: str) -> Part:
+def _parse_parts(text: str, *, name: str, form: Form) -> tuple[Part, ...]:
+    if form == "chat":
+        return parse_prompty(text, name=name)
+    if form in ("messages-json", "messages-yaml"):
+        return parse_messages(text, name=name, form=form)
     body = text.rstrip("\n")
-    return Part("system", body, 0, 0, len(body))
-
-
-def _parse_chat(text: str, *, name: str) -> tuple[Part, ...]:
-    front = _FRONTMATTER.match(text)
-    if front is None:
-        raise RoutineError(
-            "a .prompty file begins with frontmatter", where=Place(name, 1), hint="put --- before and after it"
-        )
-    _check_frontmatter(front["yaml"], name=name)
-    control = _CONTROL.search(text, front.end())
-    if control:
-        raise RoutineError(
-            f"{control[0]} is not supported",
-            where=_place(name, text, control.start()),
-            hint="only plain {{name}} placeholders are filled in",
-        )
-    headers = list(_ROLE.finditer(text, front.end()))
-    lead = text[front.end() : headers[0].start() if headers else len(text)]
-    if not headers or lead.strip():
-        raise RoutineError(
-            "text before the first message" if headers else "no message",
-            where=_place(name, text, front.end() + len(lead) - len(lead.lstrip())),
-            hint="system:, user: or assistant: stands alone on a line before each message",
-        )
-    ends = [header.start() for header in headers[1:]] + [len(text)]
-    return tuple(_chat_part(text, header, end) for header, end in zip(headers, ends, strict=True))
-
-
-def _chat_part(text: str, header: re.Match[str], end: int) -> Part:
-    body = text[header.end() : end]
-    start = header.end() + len(body) - len(body.lstrip()) if body.strip() else min(header.end() + 1, end)
-    return Part(header[1], body.strip(), header.start(), start, start + len(body.strip()))
-
-
-def _check_frontmatter(front: str, *, name: str) -> None:
-    import yaml
-
-    try:
-        value = yaml.safe_load(front)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 2 if mark is not None else 1
-        raise RoutineError(
-            f"the frontmatter is not YAML: {getattr(error, 'problem', error)}", where=Place(name, line)
-        ) from None
-    if value is not None and not isinstance(value, dict):
-        raise RoutineError("the frontmatter must be a mapping", where=Place(name, 2))
-
-
-def _place(name: str, text: str, offset: int) -> Place:
-    return Place(name, text.count("\n", 0, offset) + 1)
+    return (Part("user" if form == "user" else "system", body, 0, 0, len(body)),)

@@ -77,13 +77,59 @@ class Case:
     protected: bool = False
 
 
+Form = Literal["plain", "user", "chat", "messages-json", "messages-yaml"]
+"""How a routine's text is read: one system prompt, one user message, a `.prompty` chat, or a list of chat messages
+(at the top, or under the key `messages`) in JSON or YAML."""
+
+Keys = tuple[str | int, ...]
+"""The way from the top of a file to a value: keys of mappings, and places in lists from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class YamlAt:
+    """A text in a YAML file."""
+
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class JsonAt:
+    """A text in a JSON file."""
+
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class PythonName:
+    """A text constant of a Python module: `NAME`, or `Class.NAME` for an attribute."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SectionAt:
+    """One of the texts, from 0, that lines with nothing but the separator keep apart. Empty ones do not count."""
+
+    index: int
+    separator: str = "---"
+
+
+Locator = YamlAt | JsonAt | PythonName | SectionAt
+"""Where in a file a text stands, if it is not the whole file."""
+
+
 @dataclass(frozen=True, slots=True)
 class RoutineRef:
-    """Where the routine is: a file, or text inside the suite."""
+    """Where the routine is: a file, or a text inside of one (`at`).
+
+    `form` None goes by the file's ending. `inline` without a `path` is a text that stands in no file.
+    """
 
     path: Path | None = None
     inline: str | None = None
     where: Place | None = None
+    at: Locator | None = None
+    form: Form | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pytest_metaprompt.errors import MetapromptError
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}")
+_TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
 _NEARLY = re.compile(r"\{\{\s*[A-Za-z_][^{}\n]*\}\}")
 
 
@@ -20,6 +21,12 @@ class TemplateError(MetapromptError):
 def placeholders(text: str) -> Counter[str]:
     """How often each name stands in the text as `{{name}}`."""
     return Counter(_PLACEHOLDER.findall(text))
+
+
+def tags(text: str) -> Counter[str]:
+    """How often each piece of template code stands in the text, as `{% if x %}` or `{{x | f}}`; plain names apart."""
+    code = [*_TAG.findall(text), *(one for one in _NEARLY.findall(text) if not _PLACEHOLDER.fullmatch(one))]
+    return Counter(" ".join(one.split()) for one in code)
 
 
 def fill(text: str, values: Mapping[str, object]) -> str:

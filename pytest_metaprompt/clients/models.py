@@ -14,6 +14,7 @@ EXAMPLES: Mapping[str, str] = {
     "local": "local:smollm2-135m",
     "python": "python:package.module:callable",
     "echo": "echo:",
+    "github": "github:openai/gpt-4o",
 }
 """One way to write a model for each provider."""
 
@@ -82,9 +83,16 @@ def _open_echo(spec: ModelSpec, root: Path) -> Client:
     return EchoClient()
 
 
+def _open_github(spec: ModelSpec, root: Path) -> Client:
+    from pytest_metaprompt.clients.github import open_github
+
+    return open_github(spec)
+
+
 _OPENERS: Mapping[str, Callable[[ModelSpec, Path], Client]] = {
     "openai": _open_openai,
     "local": _open_local,
     "python": _open_python,
     "echo": _open_echo,
+    "github": _open_github,
 }

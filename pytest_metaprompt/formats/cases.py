@@ -56,7 +56,7 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
     own = tuple(read_assertion(node, filling) for node in form.items("assert"))
     assertions = (*by_default, *([expect] if expect else []), *own)
     case = Case(
-        id=_read_id(form, filling),
+        id=read_id(form, filling),
         where=form.where,
         vars=filling.values,
         input=filling.text(form.entries["input"]) if "input" in form.entries else None,
@@ -91,7 +91,8 @@ def _read_expect(form: CaseForm, filling: Filling) -> Assertion | None:
     return read_expect(form.entries["expect"], form.key_lines["expect"], filling)
 
 
-def _read_id(form: CaseForm, filling: Filling) -> str:
+def read_id(form: CaseForm, filling: Filling) -> str:
+    """The case's `id`, or one made of a digest of what it says."""
     if "id" not in form.entries:
         return _fallback_id(form)
     node = form.entries["id"]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, MetapromptError, SuiteFileError
@@ -17,9 +18,10 @@ from pytest_metaprompt.formats.problems import Problems, shown_path
 from pytest_metaprompt.formats.settings import Section, read_fix, read_gate, read_repeat
 from pytest_metaprompt.formats.structure import find_flaws
 from pytest_metaprompt.formats.wording import shortened
-from pytest_metaprompt.suites import Case, Json, ModelSpec, RoutineRef, Suite
+from pytest_metaprompt.suites import Case, Json, ModelSpec, PythonName, RoutineRef, Suite, YamlAt
 
-_ROUTINE_ENDINGS = (".md", ".txt", ".prompty")
+_ROUTINE_ENDINGS = (".md", ".txt", ".prompty", ".json", ".yaml", ".yml")
+_CONSTANT = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
 
 def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_assertion: CheckAssertion) -> Suite:
@@ -30,7 +32,7 @@ def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_asserti
     """
     problems = Problems(shown_path(path, root))
     top, cases = _checked(path, problems)
-    reader = _Reader(top, path.parent, root, problems)
+    reader = _Reader(top, path, root, problems)
     models = ModelReader(parse_model, path.parent, root, problems)
     repeat, min_pass = read_repeat(top, problems)
     suite = Suite(
@@ -86,9 +88,13 @@ class _Reader:
     """Reads the parts of one suite that need its surroundings; what is absent or flawed is None or empty."""
 
     top: Section
-    folder: Path
+    path: Path
     root: Path
     problems: Problems
+
+    @property
+    def folder(self) -> Path:
+        return self.path.parent
 
     def routine(self) -> RoutineRef:
         if "routine" not in self.top.entries:
@@ -96,9 +102,9 @@ class _Reader:
         node = self.top.entries["routine"]
         where = self.problems.at(self.top.key_lines["routine"])
         if isinstance(node.value, dict):
-            return RoutineRef(inline=node.value["inline"].text(), where=where)
+            return RoutineRef(path=self.path, at=YamlAt(("routine", "inline")), where=where)
         with self.problems.noting(where):
-            return RoutineRef(path=_find_routine(node.text(), self.folder), where=where)
+            return replace(_find_routine(node.text(), self.folder), where=where)
         return RoutineRef()
 
     def source(self) -> Path | None:
@@ -131,11 +137,16 @@ class _Reader:
             yield CaseForm(entries, node.key_lines, _plain_vars(entries), where)
 
 
-def _find_routine(name: str, folder: Path) -> Path:
+def _find_routine(name: str, folder: Path) -> RoutineRef:
+    constant = _CONSTANT.fullmatch(name)
+    if constant:
+        path = find_file(constant["file"], folder, what="the module")
+        return RoutineRef(path=path, at=PythonName(constant["name"]), form="plain")
     if not name.endswith(_ROUTINE_ENDINGS):
-        hint = 'for a text in the suite itself write  routine: {inline: "..."}'
-        raise MetapromptError(f"the routine {shortened(name)!r} must end in .md, .txt or .prompty", hint=hint)
-    return find_file(name, folder, what="the routine")
+        hint = 'for a text in the suite itself write  routine: {inline: "..."}, for a constant  routine: module.py:NAME'
+        endings = ".md, .txt, .prompty, .yaml or .json"
+        raise MetapromptError(f"the routine {shortened(name)!r} must end in {endings}", hint=hint)
+    return RoutineRef(path=find_file(name, folder, what="the routine"))
 
 
 def _plain_vars(entries: Mapping[str, Marked]) -> dict[str, Json]:

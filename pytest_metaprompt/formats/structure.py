@@ -14,9 +14,7 @@ from pytest_metaprompt.errors import did_you_mean
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.schemas import Schema, suite_schema
 from pytest_metaprompt.formats.wording import as_hint, mismatch, types_of
-
-Keys = tuple[str | int, ...]
-"""The way from the top of a file to a value: keys of mappings, and places in lists from 0."""
+from pytest_metaprompt.suites import Keys
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "null": (type(None),),

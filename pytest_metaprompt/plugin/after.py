@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -83,35 +82,12 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     state.close()
     if state.in_worker:
         return
-    _write_reports(state)
+    from pytest_metaprompt.plugin.report_files import write_reports
+
+    write_reports(state)
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _write_reports(state: PromptSession) -> None:
-    from pytest_metaprompt.reports.json_report import SuiteReport, as_json
-
-    if not state.options.reports:
-        return
-    runs = state.runs()
-    suites = [SuiteReport(one.name, one.routine.name, runs[key]) for key, one in state.suites.items()]
-    gates = [
-        (one.name, gate) for one in state.suites.values() if isinstance(gate := _final_gate(state, one), GateResult)
-    ]
-    text = as_json(suites, gates, state.repairs, state.models.usage())
-    for path in state.options.reports:
-        _write_report(state, path, text)
-
-
-def _write_report(state: PromptSession, path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        shown = path.relative_to(state.root) if path.is_relative_to(state.root) else path
-        state.notes.append(f"report written to {shown}")
-    except OSError as error:
-        state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
 
 
 def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
@@ -155,10 +131,6 @@ def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
     if isinstance(judged, str):
         return "skipped"
     return "passed" if judged.passed else "failed"
-
-
-def _final_gate(state: PromptSession, loaded: LoadedSuite) -> GateResult | str | None:
-    return None if loaded.suite.gate is None else state.judge(loaded, runs=state.final_runs())
 
 
 def _terminal(config: pytest.Config) -> TerminalReporter | None:

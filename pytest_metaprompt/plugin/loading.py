@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pytest_metaprompt.clients.models import parse_model
 from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
+from pytest_metaprompt.formats.github import read_github
 from pytest_metaprompt.formats.native import read_suite
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.options import Options
@@ -31,7 +32,11 @@ def _read_native(path: Path, root: Path) -> tuple[Suite, ...]:
     return (read_suite(path, root=root, parse_model=parse_model, check_assertion=check),)
 
 
-_READERS: Mapping[Kind, Callable[[Path, Path], tuple[Suite, ...]]] = {"native": _read_native}
+def _read_github(path: Path, root: Path) -> tuple[Suite, ...]:
+    return (read_github(path, root=root, parse_model=parse_model, check_assertion=check),)
+
+
+_READERS: Mapping[Kind, Callable[[Path, Path], tuple[Suite, ...]]] = {"native": _read_native, "github": _read_github}
 
 
 def _ready(suite: Suite, *, root: Path) -> LoadedSuite:

@@ -16,7 +16,7 @@ from pytest_metaprompt.plugin.kinds import COLLECTABLE
 
 Mode = Literal["apply", "diff"]
 MODES: tuple[Mode, ...] = ("apply", "diff")
-REPORTS = (".json",)
+REPORTS = (".json", ".html", ".md")
 IniType = Literal["args", "bool", "float", "int", "string"]
 
 
@@ -115,7 +115,11 @@ _TABLE = (
     _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
     _Option(
-        "report", _report, "write a report of the run (.json); may be given several times", "FILE", repeatable=True
+        "report",
+        _report,
+        "write a report of the run (.json, .html or .md); may be given several times",
+        "FILE",
+        repeatable=True,
     ),
     _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
     _Option("allow-dirty", _flag, "overwrite a routine that has uncommitted changes in git"),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.files import SourceText
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.protocols import Proposer
@@ -28,16 +29,33 @@ Say = Callable[[str], None]
 
 def repair_all(session: PromptSession, say: Say) -> list[RepairOutcome]:
     """What became of each routine, in the order of the suites."""
-    return [_repair(session, group, say) for group in routine_groups(session.suites.values())]
+    outcomes: list[RepairOutcome] = []
+    for group in routine_groups(session.suites.values()):
+        written = [outcome.written for outcome in outcomes if outcome.written is not None]
+        outcomes.append(_repair(session, _on_top_of(written, group), say))
+    return outcomes
 
 
 def routine_groups(suites: Iterable[LoadedSuite]) -> list[list[LoadedSuite]]:
-    """The suites, together where they share a routine's file."""
+    """The suites, together where they share a routine: the same place of the same file."""
     groups: dict[object, list[LoadedSuite]] = {}
     for loaded in suites:
-        path = loaded.suite.routine.path
-        groups.setdefault(path.resolve() if path is not None else loaded.name, []).append(loaded)
+        home = loaded.routine.home
+        groups.setdefault(loaded.name if home is None else home.key, []).append(loaded)
     return list(groups.values())
+
+
+def _on_top_of(written: Sequence[SourceText], group: Sequence[LoadedSuite]) -> Sequence[LoadedSuite]:
+    """The suites with their routine at home in the file as earlier repairs of this session left it."""
+    moved = list(group)
+    for source in written:
+        for at, loaded in enumerate(moved):
+            home = loaded.routine.home
+            if home is not None and home.source.path.resolve() == source.path.resolve():
+                moved[at] = replace(
+                    loaded, routine=replace(loaded.routine, home=replace(home, source=source, ours=True))
+                )
+    return moved
 
 
 def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> RepairOutcome:
@@ -86,8 +104,8 @@ def _job(
 ) -> RepairJob:
     settings = [loaded.suite.fix for loaded in group]
     lengths = [fix.max_length for fix in settings if fix.max_length is not None]
-    kinds = [frozenset(fix.edit) if fix.edit is not None else frozenset({"system", "examples"}) for fix in settings]
     routine = group[0].routine
+    kinds = [routine.editable if fix.edit is None else frozenset(fix.edit) for fix in settings]
     return RepairJob(
         routine=routine,
         runs=runs,
@@ -102,6 +120,7 @@ def _job(
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,
+        calls=lambda: models.target_calls + models.meta_calls,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from pytest_metaprompt.protocols import Proposer
 from pytest_metaprompt.repair.split import Sides
-from pytest_metaprompt.results import ProposalRecord, Run, Subject
+from pytest_metaprompt.results import ProposalRecord, Run, Subject, TracePoint
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.runner import Asker
 from pytest_metaprompt.suites import Json
@@ -29,7 +29,7 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RepairJob:
-    """All that a repair works on and with."""
+    """All that a repair works on and with. `calls` tells how many it has used so far."""
 
     routine: Routine
     runs: tuple[Run, ...]
@@ -45,6 +45,7 @@ class RepairJob:
     holdout: float = 0.25
     max_length: int | None = None
     max_seconds: float | None = None
+    calls: Callable[[], int] = lambda: 0
 
     @property
     def asks_meta(self) -> bool:
@@ -67,3 +68,4 @@ class Findings:
     lost: list[str] = field(default_factory=list)
     records: list[ProposalRecord] = field(default_factory=list)
     helped: list[str] = field(default_factory=list)
+    trace: list[TracePoint] = field(default_factory=list)

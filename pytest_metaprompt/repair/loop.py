@@ -35,6 +35,7 @@ from pytest_metaprompt.results import (
     RepairState,
     Run,
     Subject,
+    TracePoint,
 )
 from pytest_metaprompt.routines import Routine, render
 from pytest_metaprompt.runner import each, outcome_of
@@ -114,6 +115,7 @@ class Repair:
             self._bench.remember(self._job.routine.text, key, [attempt.passed for attempt in attempts])
             if not before[key] and any(attempt.passed for attempt in attempts):
                 self.found.flaky.add(key)
+        self._trace()
         self.found.exact = self._bench.exact = await self._replies_repeat(list(before))
         self._job.journal.note(
             "split",
@@ -158,6 +160,11 @@ class Repair:
             f"but none of {held.total} held-out ones"
         )
         self._job.journal.note("taken_back", reason=self.found.unproved)
+
+    def _trace(self) -> None:
+        text = self.found.current.text
+        passing = [key for key in self._subjects if self._bench.state(text, key) == "passing"]
+        self.found.trace.append(TracePoint(self._job.calls(), len(passing), len(self._subjects)))
 
     async def _stable_failures(self) -> list[str]:
         text = self.found.current.text
@@ -225,7 +232,7 @@ class Repair:
         valid = []
         for proposal in proposals:
             try:
-                self._routines[proposal.text] = replace(validate(proposal, terms), source=self._job.routine.source)
+                self._routines[proposal.text] = replace(validate(proposal, terms), home=self._job.routine.home)
             except RefusedError as error:
                 self._record(proposal, f"refused before any call: {error}", fixed=())
                 continue
@@ -243,6 +250,7 @@ class Repair:
         if reason is None:
             self.found.current = self._routines[proposal.text]
             self.found.helped.append(proposal.hypothesis)
+            self._trace()
         return reason
 
     async def _objection(self, proposal: Proposal, standing: Standing, failing: Sequence[str]) -> str | None:

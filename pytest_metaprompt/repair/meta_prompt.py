@@ -57,7 +57,7 @@ worked turns before the last user message. Invent them; never take them from the
 def build_messages(state: RepairState) -> tuple[Message, ...]:
     """The request to the meta model, as a system and a user message."""
     routine = parse_routine(state.text, name=state.routine, form=state.form)
-    system = CONTRACT + (EXAMPLES_RULE if "examples" in state.editable and state.form == "chat" else "")
+    system = CONTRACT + (EXAMPLES_RULE if "examples" in state.editable and routine.takes_examples else "")
     sections = [
         ("objective", _objectives(state)),
         ("routine", _routine_view(routine, state.editable)),

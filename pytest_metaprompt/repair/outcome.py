@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Literal
 
-from pytest_metaprompt.errors import FileAccessError
+from pytest_metaprompt.errors import FileAccessError, RoutineError
 from pytest_metaprompt.repair.job import Findings, RepairJob
 from pytest_metaprompt.repair.loop import Repair
 from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.writing import unified_diff, write_objection, write_routine
-from pytest_metaprompt.results import Count, HoldoutCount, RepairOutcome, RepairStatus, Run, Subject
+from pytest_metaprompt.results import Count, HoldoutCount, RepairOutcome, RepairStatus, Run, Subject, TracePoint
 
 Mode = Literal["apply", "diff"]
 
@@ -41,6 +41,7 @@ async def repair_routine(job: RepairJob, *, mode: Mode, allow_dirty: bool, spent
         outcome,
         flaky=tuple(sorted(found.flaky)),
         proposals=tuple(found.records),
+        trace=tuple(found.trace),
         holdout=HoldoutCount(0, 0, len(found.sides.holdout)) if found.sides.holdout else None,
     )
     if found.current.text == job.routine.text:
@@ -71,6 +72,7 @@ def _with_evidence(outcome: RepairOutcome, job: RepairJob, found: Findings, afte
         else None,
         diff=unified_diff(job.routine, found.current),
         runs=after,
+        trace=(*found.trace, TracePoint(job.calls(), *astuple(_count(after)))),
     )
 
 
@@ -78,11 +80,11 @@ def _write(job: RepairJob, outcome: RepairOutcome, found: Findings, *, mode: Mod
     if mode == "diff":
         return replace(outcome, status="proposed")
     try:
-        write_routine(job.routine, found.current)
-    except FileAccessError as error:
+        written = write_routine(job.routine, found.current)
+    except (FileAccessError, RoutineError) as error:
         return replace(outcome, status="error", reason=f"not written: {error}", after=outcome.before, runs=job.runs)
     job.journal.note("written", before=job.routine.text, after=found.current.text, diff=outcome.diff)
-    return replace(outcome, status="applied")
+    return replace(outcome, status="applied", written=written)
 
 
 def _with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:

@@ -82,6 +82,9 @@ def _check_placeholders(new: Routine, proposal: Proposal, terms: Terms) -> None:
     if before != after:
         lost, gained = before - after, after - before
         raise RefusedError("; ".join([*_placeholder_notes("drops", lost), *_placeholder_notes("adds", gained)]))
+    changed = (terms.old.tags - new.tags) + (new.tags - terms.old.tags)
+    if changed:
+        raise RefusedError(f"drops or adds the template code {min(changed)}")
 
 
 def _placeholder_notes(verb: str, names: Counter[str]) -> Iterator[str]:
@@ -90,8 +93,6 @@ def _placeholder_notes(verb: str, names: Counter[str]) -> Iterator[str]:
 
 
 def _check_frozen(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    if _frame(new) != _frame(terms.old):
-        raise RefusedError("changes the frontmatter, which is frozen")
     for kind in ("system", "user", "examples"):
         if kind not in terms.editable and _texts(new, kind) != _texts(terms.old, kind):
             raise RefusedError(f"changes the {kind} part, which is frozen (fix.edit: {sorted(terms.editable)})")
@@ -99,6 +100,9 @@ def _check_frozen(new: Routine, proposal: Proposal, terms: Terms) -> None:
         raise RefusedError("changes which messages the routine has")
     if _unpaired(new) > _unpaired(terms.old):
         raise RefusedError("holds a message that is no part of a worked example")
+    if new.frame != terms.old.frame:
+        what = "the frontmatter" if terms.old.form == "chat" else "what stands around the messages"
+        raise RefusedError(f"changes {what}, which is frozen")
 
 
 def _skeleton(routine: Routine) -> list[str]:
@@ -107,10 +111,6 @@ def _skeleton(routine: Routine) -> list[str]:
 
 def _unpaired(routine: Routine) -> int:
     return len(_texts(routine, "examples")) - 2 * len(routine.turns)
-
-
-def _frame(routine: Routine) -> str:
-    return routine.text[: routine.parts[0].header]
 
 
 def _texts(routine: Routine, kind: str) -> list[str]:

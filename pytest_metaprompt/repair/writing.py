@@ -8,43 +8,63 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from pytest_metaprompt.errors import FileAccessError
-from pytest_metaprompt.files import write_back
+from pytest_metaprompt.errors import FileAccessError, RoutineError
+from pytest_metaprompt.files import SourceText, read_text, write_back
+from pytest_metaprompt.homes import Home
 from pytest_metaprompt.routines import Routine
+
+_PROBE = ".\nx"
 
 
 def unified_diff(old: Routine, new: Routine) -> str:
-    """The change of a routine file as a unified diff with three lines of context; empty when nothing changed."""
+    """The change of a routine's whole file as a unified diff with three lines of context; empty if nothing changed."""
+    before, after, name = old.text, new.text, old.name
+    if old.home is not None:
+        before, after, name = old.home.source.text, old.home.put(new.text), old.home.file
     lines = difflib.unified_diff(
-        old.text.splitlines(keepends=True),
-        new.text.splitlines(keepends=True),
-        fromfile=f"a/{old.name}",
-        tofile=f"b/{old.name}",
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        fromfile=f"a/{name}",
+        tofile=f"b/{name}",
     )
     return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
 
 
 def write_objection(routine: Routine, *, allow_dirty: bool) -> str | None:
     """Why the routine's file must not be overwritten; None if it may be."""
-    if routine.source is None:
-        return "the routine is written inside the suite; put it into a file of its own to have it repaired"
-    real = Path(os.path.realpath(routine.source.path))
+    home = routine.home
+    if home is None:
+        return "the routine stands in no file, so there is nothing to write to"
+    real = Path(os.path.realpath(home.source.path))
     if not os.access(real, os.W_OK):
-        return f"{routine.name} is not writable"
-    if not allow_dirty and has_uncommitted_changes(real):
-        return f"{routine.name} has uncommitted changes in git; commit them, or pass --metaprompt-allow-dirty"
+        return f"{home.file} is not writable"
+    try:
+        home.put(routine.text + _PROBE)
+    except RoutineError as error:
+        return str(error)
+    if home.ours and not _holds(home.source, home, routine.text):
+        return f"an earlier repair of this run changed {home.name}; repair it in a run of its own"
+    if not allow_dirty and not home.ours and has_uncommitted_changes(real):
+        return f"{home.file} has uncommitted changes in git; commit them, or pass --metaprompt-allow-dirty"
     return None
 
 
-def write_routine(old: Routine, new: Routine) -> None:
-    """Write the new text into the file that the old one was read from.
+def write_routine(old: Routine, new: Routine) -> SourceText:
+    """Write the new text to where the old one lives, and return the file as it is now.
 
     Raises:
         FileAccessError: It was not written (the file changed, or cannot be written); it holds what it held.
+        RoutineError: The new text cannot stand there.
     """
-    if old.source is None:
-        raise FileAccessError(f"{old.name} is not a file")
-    write_back(old.source, new.text)
+    if old.home is None:
+        raise FileAccessError(f"{old.name} stands in no file")
+    wanted = old.home.put(new.text)
+    write_back(old.home.source, wanted)
+    written = read_text(old.home.source.path)
+    if written.text != wanted or not _holds(written, old.home, new.text):
+        write_back(written, old.home.source.text)
+        raise FileAccessError(f"{old.home.file} did not read back as written, so the old text was put back")
+    return written
 
 
 def has_uncommitted_changes(path: Path) -> bool:
@@ -55,3 +75,10 @@ def has_uncommitted_changes(path: Path) -> bool:
     command = [git, "-C", str(path.parent), "status", "--porcelain", "--untracked-files=all", "--", path.name]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.returncode == 0 and bool(found.stdout.strip())
+
+
+def _holds(written: SourceText, home: Home, text: str) -> bool:
+    try:
+        return Home(written, home.file, home.at).text == text
+    except RoutineError:
+        return False

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_metaprompt.reports.parts import AttemptPart, CasePart, RepairPart, Report, SharePart, SuitePart, VerdictPart
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
@@ -15,7 +16,7 @@ from pytest_metaprompt.results import (
     Run,
     Verdict,
 )
-from pytest_metaprompt.stats import run_accuracy
+from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
 from pytest_metaprompt.suites import Json
 
 
@@ -39,14 +40,19 @@ class SuiteReport:
     run: Run
 
 
-def as_json(
+def as_json(report: Report) -> str:
+    """The report as a JSON text."""
+    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+
+
+def build_report(
     suites: Sequence[SuiteReport],
     gates: Sequence[tuple[str, GateResult]],
     repairs: Sequence[RepairOutcome],
     usage: TotalUsage,
-) -> str:
-    """The report as a JSON text. `suites` are as tested; `gates` as they stand at the end, after any applied repair."""
-    report: Json = {
+) -> Report:
+    """The report. `suites` are as tested; `gates` as they stand at the end, after any applied repair."""
+    return {
         "version": 1,
         "suites": [_suite(suite) for suite in suites],
         "gates": [{"suite": path, "passed": gate.passed, "reasons": list(gate.reasons)} for path, gate in gates],
@@ -59,27 +65,29 @@ def as_json(
             "cost_usd": usage.cost_usd,
         },
     }
-    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
 
 
-def _suite(suite: SuiteReport) -> Json:
-    share = run_accuracy(suite.run)
+def _suite(suite: SuiteReport) -> SuitePart:
     return {
         "path": suite.path,
         "routine": suite.routine,
         "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
-        "accuracy": {
-            "passed": share.passed,
-            "total": share.total,
-            "value": share.value,
-            "low": share.low,
-            "high": share.high,
-        },
+        "accuracy": _share(run_accuracy(suite.run)),
         "cases": [_case(result) for result in suite.run.results],
     }
 
 
-def _case(result: CaseResult) -> Json:
+def _share(share: Accuracy) -> SharePart:
+    return {
+        "passed": share.passed,
+        "total": share.total,
+        "value": share.value,
+        "low": share.low,
+        "high": share.high,
+    }
+
+
+def _case(result: CaseResult) -> CasePart:
     return {
         "id": result.case.id,
         "outcome": result.outcome,
@@ -89,9 +97,12 @@ def _case(result: CaseResult) -> Json:
     }
 
 
-def _attempt(attempt: Attempt) -> Json:
+def _attempt(attempt: Attempt) -> AttemptPart:
     reply = attempt.reply or Reply("")
     return {
+        "messages": [
+            {"role": message.role, "content": message.content, **message.extra} for message in attempt.messages
+        ],
         "text": reply.text,
         "tool_calls": [
             {"name": call.name, "arguments": call.raw_arguments if call.arguments is None else call.arguments}
@@ -103,15 +114,33 @@ def _attempt(attempt: Attempt) -> Json:
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
         "error": attempt.error,
-        "verdicts": [_verdict(verdict) for verdict in attempt.verdicts],
+        "verdicts": [
+            _verdict(verdict, value) for verdict, value in zip(attempt.verdicts, _values(attempt), strict=True)
+        ],
     }
 
 
-def _verdict(verdict: Verdict) -> Json:
-    return {"type": verdict.type, "passed": verdict.passed, "score": verdict.score, "reason": verdict.reason}
+def _values(attempt: Attempt) -> list[Json]:
+    """What each verdict's assertion asked for; unknown where the verdicts are not one for each assertion."""
+    checks = attempt.case.assertions
+    if len(checks) != len(attempt.verdicts):
+        return [None] * len(attempt.verdicts)
+    return [None if verdict.passed else check.value for verdict, check in zip(attempt.verdicts, checks, strict=True)]
 
 
-def _repair(repair: RepairOutcome) -> Json:
+def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
+    return {
+        "type": verdict.type,
+        "passed": verdict.passed,
+        "score": verdict.score,
+        "reason": verdict.reason,
+        "weight": verdict.weight,
+        "metric": verdict.metric,
+        "value": value,
+    }
+
+
+def _repair(repair: RepairOutcome) -> RepairPart:
     held = repair.holdout
     return {
         "routine": repair.routine,
@@ -136,4 +165,5 @@ def _repair(repair: RepairOutcome) -> Json:
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,
+        "trace": [{"calls": point.calls, **_share(accuracy(point.passed, point.total))} for point in repair.trace],
     }

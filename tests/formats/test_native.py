@@ -6,7 +6,7 @@ import pytest
 
 from pytest_metaprompt.errors import Place, SuiteFileError
 from pytest_metaprompt.formats.native import read_suite
-from pytest_metaprompt.suites import ModelSpec, RoutineRef
+from pytest_metaprompt.suites import ModelSpec, PythonName, RoutineRef, YamlAt
 
 from .folder import CASE, NAME, Folder, accept, parse_model
 
@@ -54,7 +54,15 @@ def test_the_suite_of_the_design_is_read(folder: Folder) -> None:
 
 def test_a_routine_may_stand_in_the_suite(folder: Folder) -> None:
     suite = folder.suite(f"description: x\nroutine: {{inline: 'Be brief, {{{{name}}}}.'}}\n{CASE}")
-    assert suite.routine == RoutineRef(inline="Be brief, {{name}}.", where=Place(NAME, 2))
+    at = YamlAt(("routine", "inline"))
+    assert suite.routine == RoutineRef(path=folder.path / NAME, at=at, where=Place(NAME, 2))
+
+
+def test_a_routine_may_be_a_constant_of_a_module(folder: Folder) -> None:
+    folder.put("lib/prompts.py", "")
+    suite = folder.suite(f"description: x\nroutine: lib/prompts.py:Shop.RULES\n{CASE}")
+    at = PythonName("Shop.RULES")
+    assert suite.routine == RoutineRef(path=folder.path / "lib/prompts.py", at=at, form="plain", where=Place(NAME, 2))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -81,13 +89,15 @@ def test_anchors_and_merge_keys_work_in_a_suite(folder: Folder) -> None:
         ("routine: s.md", "1: the routine 's.md' does not exist (did you mean 'r.md'?)"),
         (
             "routine: sub/r.mdd",
-            "1: the routine 'sub/r.mdd' must end in .md, .txt or .prompty "
-            '(for a text in the suite itself write  routine: {inline: "..."})',
+            "1: the routine 'sub/r.mdd' must end in .md, .txt, .prompty, .yaml or .json "
+            '(for a text in the suite itself write  routine: {inline: "..."}, '
+            "for a constant  routine: module.py:NAME)",
         ),
         (
             "routine: Answer {{question}} briefly.",
-            "1: the routine 'Answer {{question}} briefly.' must end in .md, .txt or "
-            '.prompty (for a text in the suite itself write  routine: {inline: "..."})',
+            "1: the routine 'Answer {{question}} briefly.' must end in .md, .txt, .prompty, .yaml or "
+            '.json (for a text in the suite itself write  routine: {inline: "..."}, '
+            "for a constant  routine: module.py:NAME)",
         ),
         (
             "routine: subb/r.md",

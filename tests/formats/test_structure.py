@@ -276,8 +276,8 @@ def test_a_flaw_of_a_case_is_told_in_words(folder: Folder, text: str, problem: s
 
 def test_missing_keys_of_a_suite_are_told(folder: Folder) -> None:
     assert folder.problems("# a note\nrepeat: 1\n") == [
-        "2: missing key 'routine' (the routine (prompt) under test: the path of a .md, .txt or .prompty file, "
-        'relative to this file, or {inline: "..."})',
+        "2: missing key 'routine' (the routine (prompt) under test: the path of a .md, .txt, .prompty, .prompt.yml or "
+        '.json file, relative to this file; a constant, module.py:NAME; or {inline: "..."})',
         "2: missing key 'cases' (the cases: each is one case, or a data set whose rows become cases)",
     ]
 

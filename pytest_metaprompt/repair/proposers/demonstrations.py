@@ -42,7 +42,7 @@ class Demonstrations:
     async def propose(self, state: RepairState) -> Sequence[Proposal]:
         """The sets of this round, the same for the same seed and state."""
         routine = parse_routine(state.text, name=state.routine, form=state.form)
-        if "examples" not in state.editable or routine.last_user is None or routine.form != "chat":
+        if "examples" not in state.editable or not routine.takes_examples:
             return []
         pool = _pool(routine, (*state.failing, *state.passing))
         failing = {one.subject.key for one in state.failing}

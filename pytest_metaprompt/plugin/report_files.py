@@ -1,0 +1,56 @@
+"""Writes the reports that were asked for, and the step summary where GitHub Actions wants one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_metaprompt.files import write_new
+from pytest_metaprompt.plugin.session import PromptSession
+from pytest_metaprompt.reports.html_report import as_html
+from pytest_metaprompt.reports.json_report import SuiteReport, as_json, build_report
+from pytest_metaprompt.reports.markdown import as_markdown
+from pytest_metaprompt.reports.parts import Report
+from pytest_metaprompt.results import GateResult
+
+_FORMS = {".json": as_json, ".html": as_html, ".md": as_markdown}
+
+
+def write_reports(state: PromptSession, environ: Mapping[str, str] = os.environ) -> None:
+    """Write every report; what could not be written is said in the summary."""
+    summary = environ.get("GITHUB_STEP_SUMMARY") if environ.get("GITHUB_ACTIONS") == "true" else None
+    if not state.options.reports and not summary:
+        return
+    report = _report(state)
+    for path in state.options.reports:
+        _write(state, path, _FORMS[path.suffix.lower()](report))
+    if summary:
+        _append(state, Path(summary), as_markdown(report))
+
+
+def _report(state: PromptSession) -> Report:
+    runs = state.runs()
+    suites = [SuiteReport(one.name, one.routine.name, runs[key]) for key, one in state.suites.items()]
+    judged = [(one, state.judge(one, runs=state.final_runs())) for one in state.suites.values() if one.suite.gate]
+    gates = [(one.name, gate) for one, gate in judged if isinstance(gate, GateResult)]
+    return build_report(suites, gates, state.repairs, state.models.usage())
+
+
+def _write(state: PromptSession, path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_new(path, text)
+        shown = path.relative_to(state.root) if path.is_relative_to(state.root) else path
+        state.notes.append(f"report written to {shown}")
+    except OSError as error:
+        state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
+
+
+def _append(state: PromptSession, path: Path, text: str) -> None:
+    """Add to the step's summary; other steps and tools write there, too."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        state.notes.append(f"the step summary was not written: {path}: {error.strerror or error}")

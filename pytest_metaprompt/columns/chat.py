@@ -1,0 +1,73 @@
+"""From the text of a prompt to chat messages, and from a reply to what the assertions see."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from pytest_metaprompt.columns.yaml_values import parse_yaml
+from pytest_metaprompt.errors import RoutineError, SuiteFileError
+from pytest_metaprompt.js_values import js_json
+from pytest_metaprompt.results import Reply
+from pytest_metaprompt.suites import Json, Message
+
+WHOLE = ("echo", "exec", "promptfoo-python")
+"""Providers that get the prompt as it is, not chat messages."""
+
+
+def chat_messages(prompt: str, *, provider: str) -> tuple[Message, ...]:
+    """The messages in a prompt: JSON, YAML that begins with `- role:`, or else one message of the user's.
+
+    Raises:
+        RoutineError: The prompt begins like YAML or is JSON, and is no list of messages.
+    """
+    if provider in WHOLE:
+        return (Message("user", prompt),)
+    if prompt.strip().startswith("- role:"):
+        try:
+            return _messages(parse_yaml(prompt, "the prompt"))
+        except SuiteFileError as error:
+            raise RoutineError(f"the prompt begins with  - role:  and is not valid YAML: {error}") from None
+    try:
+        return _messages(json.loads(prompt))
+    except (ValueError, RecursionError):
+        return (Message("user", prompt),)
+
+
+def reply_output(reply: Reply, *, parsed: bool) -> Json:
+    """What promptfoo calls the output: the text, the tool calls, or both; `parsed` reads the text as JSON."""
+    calls: list[Json] = [
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}
+        for call in reply.tool_calls
+    ]
+    if calls:
+        return {"role": "assistant", "content": reply.text, "tool_calls": calls} if reply.text else calls
+    if parsed:
+        try:
+            value: Json = json.loads(reply.text)
+        except ValueError:
+            return reply.text
+        return value
+    return reply.text
+
+
+def output_text(output: Json) -> str:
+    """The output as assertions on text see it."""
+    return output if isinstance(output, str) else js_json(output)
+
+
+def _messages(value: Json) -> tuple[Message, ...]:
+    if not isinstance(value, list) or not value:
+        raise RoutineError("the prompt is JSON, and no list of chat messages", hint="[{role: user, content: ...}]")
+    return tuple(_message(item) for item in value)
+
+
+def _message(item: Json) -> Message:
+    role = item.get("role") if isinstance(item, Mapping) else None
+    if not isinstance(item, Mapping) or not isinstance(role, str):
+        raise RoutineError("the prompt is a list, and not of chat messages", hint="[{role: user, content: ...}]")
+    content = item.get("content")
+    extra = {key: value for key, value in item.items() if key not in ("role", "content")}
+    if content is not None and not isinstance(content, str):
+        return Message(role, js_json(content), {**extra, "content": content})
+    return Message(role, content or "", extra)

@@ -1,0 +1,60 @@
+"""The files that a config names, relative to its folder, and whether a text names one at all."""
+
+from __future__ import annotations
+
+import glob
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_metaprompt.errors import MetapromptError, Place
+from pytest_metaprompt.formats.nearby import find_file
+from pytest_metaprompt.formats.problems import shown_path
+
+_ENDINGS = tuple(
+    f".{ending}" for ending in "cjs cts j2 js json jsonl md mjs mts py ts txt yml yaml csv".split()
+)  # promptfoo's, and csv
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """The folder of a config, and the project it lies in."""
+
+    config: Path
+    root: Path
+
+    @property
+    def path(self) -> Path:
+        """The folder itself."""
+        return self.config.parent
+
+    def shown(self, path: Path) -> str:
+        """A path as messages name it."""
+        return shown_path(path, self.root)
+
+    def find(self, name: str, *, what: str, where: Place) -> Path:
+        """The path of an existing file.
+
+        Raises:
+            MetapromptError: There is none; the hint names the nearest one.
+        """
+        try:
+            return find_file(name, self.path, what=what)
+        except MetapromptError as error:
+            raise MetapromptError(error.message, where=where, hint=error.hint) from None
+
+    def glob(self, name: str, *, base: Path | None = None) -> tuple[Path, ...]:
+        """The files with a name or pattern, the last in the alphabet first, as promptfoo goes through them."""
+        folder = base or self.path
+        if (folder / name).is_file():
+            return (folder / name,)
+        found = [folder / one for one in glob.glob(name, root_dir=folder, recursive=True)]
+        return tuple(sorted((one for one in found if one.is_file() and one != self.config), reverse=True))
+
+
+def names_path(text: str) -> bool:
+    """Whether promptfoo takes a text for a path: by its beginning, its ending, or a character that paths have."""
+    if "\n" in text:
+        return False
+    if text.startswith("file://") or text.endswith(_ENDINGS):
+        return True
+    return "." in (text[-3:-2], text[-4:-3]) or any(character in text for character in "*/\\")

@@ -163,7 +163,7 @@ def _literals(written: str) -> list[tuple[re.Match[str], int, int]]:
     # In brackets, so that pieces on several lines are one expression.
     source = f"({written}\n)"
     starts = [0]
-    for line in source.splitlines(keepends=True):
+    for line in io.StringIO(source):
         starts.append(starts[-1] + len(line))
     found = []
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -201,21 +201,19 @@ def _respelled(match: re.Match[str], text: str, *, keep_raw: bool) -> str:
             return f"{prefix}{quotes}{text}{quotes}"
         return re.sub("[rR]", "", prefix) + quotes + _escaped(text, quotes) + quotes
     units = [Unit(source, _meaning(source)) for source in _UNIT.findall(body)]
-    return f"{prefix}{quotes}{respell(units, text, lambda part: _escaped(part, quotes))}{quotes}"
+    spelled = f"{prefix}{quotes}{respell(units, text, lambda part: _escaped(part, quotes))}{quotes}"
+    return spelled if _means(spelled, text) else prefix + quotes + _escaped(text, quotes) + quotes
 
 
 def _escaped(text: str, quotes: str) -> str:
-    """A text as it stands between these quotes, without quotes that would end it."""
-    text = text.replace("\\", "\\\\")
-    text = (
-        text.replace(quotes[0], "\\" + quotes[0])
-        if len(quotes) == 1
-        else text.replace(quotes, "\\" + "\\".join(quotes))
-    )
+    """A text as it stands between these quotes."""
     if len(quotes) == 1:
-        text = text.replace("\n", "\\n")
-    elif text.endswith(quotes[0]):
-        text = text[:-1] + "\\" + quotes[0]
+        text = text.replace("\\", "\\\\").replace("\n", "\\n").replace(quotes, "\\" + quotes)
+    else:
+        # Quotes alone may stay as they are, but not three in a row, nor at the end.
+        body = text.rstrip(quotes[0])
+        closing = ("\\" + quotes[0]) * (len(text) - len(body))
+        text = body.replace("\\", "\\\\").replace(quotes, ("\\" + quotes[0]) * 3) + closing
     return "".join(_code(one) if not one.isprintable() and one not in "\n\t" else one for one in text)
 
 
@@ -225,6 +223,13 @@ def _code(character: str) -> str:
 
 def _meaning(source: str) -> str:
     return str(_evaluated(f'"""{source}"""')) if source[0] == "\\" else source
+
+
+def _means(literal: str, text: str) -> bool:
+    try:
+        return _evaluated(literal) == text
+    except (SyntaxError, ValueError):
+        return False
 
 
 def _evaluated(literal: str) -> object:

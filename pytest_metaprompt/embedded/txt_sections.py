@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from io import StringIO
+
 from pytest_metaprompt.errors import RoutineError
 
 
@@ -42,7 +44,7 @@ def _span(text: str, index: int, separator: str) -> tuple[int, int]:
 
 def _spans(text: str, separator: str) -> list[tuple[int, int]]:
     spans, start, at = [], 0, 0
-    for line in [*text.splitlines(keepends=True), separator]:
+    for line in [*StringIO(text), separator]:
         if line.strip() == separator:
             body = text[start:at]
             if body.strip():

@@ -185,7 +185,8 @@ def _indicators(header: str) -> int:
 
 def _is_plain(value: str) -> bool:
     """Whether a text can stand without quotes, in a block and inside of brackets."""
-    if not value or "\n" in value or _NOT_VERBATIM.search(value) or value.startswith(("---", "...")):
+    # A tab without quotes is read by libyaml, and refused by others.
+    if not value or "\n" in value or "\t" in value or _NOT_VERBATIM.search(value) or value.startswith(("---", "...")):
         return False
     try:
         tree = read_tree(f"[{{k: {value}}}]")

@@ -35,12 +35,18 @@ _PARAMETERS: Mapping[str, str] = {
 _FORMATS = ("text", "json_object", "json_schema")
 _NO_JUDGE = "only string evaluators can be checked; write the check as string: {contains: ...}, or in a native suite"
 
+
+def _literally(text: str) -> str:
+    """A pattern that matches just this text; unlike `re.escape`, it stays readable in a message."""
+    return re.sub(r"[\\.^$*+?{}\[\]|()]", r"\\\g<0>", text)
+
+
 _Checked = Callable[[str], tuple[str, str]]
 _CHECKS: Mapping[str, _Checked] = {
     "equals": lambda text: ("equals", text),
     "contains": lambda text: ("icontains", text),
-    "startsWith": lambda text: ("regex", rf"(?i)\A\s*{re.escape(text)}"),
-    "endsWith": lambda text: ("regex", rf"(?i){re.escape(text)}\s*\Z"),
+    "startsWith": lambda text: ("regex", rf"(?i)\A\s*{_literally(text)}"),
+    "endsWith": lambda text: ("regex", rf"(?i){_literally(text)}\s*\Z"),
 }
 
 

@@ -6,6 +6,7 @@ import difflib
 import os
 import shutil
 import subprocess
+from io import StringIO
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, RoutineError
@@ -22,8 +23,8 @@ def unified_diff(old: Routine, new: Routine) -> str:
     if old.home is not None:
         before, after, name = old.home.source.text, old.home.put(new.text), old.home.file
     lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after.splitlines(keepends=True),
+        list(StringIO(before)),
+        list(StringIO(after)),
         fromfile=f"a/{name}",
         tofile=f"b/{name}",
     )

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError
+from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
-from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request, Verdict
+from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
 from pytest_metaprompt.routines import Routine, render
 from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite
 
@@ -75,6 +75,8 @@ class Asker:
         try:
             attempt = replace(attempt, messages=render(routine, case))
             return await self.ask(suite, attempt)
+        except SkippedError as error:
+            return replace(attempt, skipped=str(error))
         except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
             return replace(attempt, error=str(error))
 
@@ -84,23 +86,27 @@ class Asker:
         Raises:
             ModelCallError: The target gave no usable reply.
             SetupError: The target cannot be asked at all.
+            SkippedError: An assertion cannot be judged on this machine; the target was not asked.
         """
         if suite.target is None:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
+        scorers = [self.open_scorer(suite, check) for check in attempt.case.assertions]
         client = self.open_client(suite.target)
         reply = await client.ask(Request(suite.target, attempt.messages, sample=attempt.sample))
-        answered = replace(attempt, reply=reply)
+        answered = replace(attempt, reply=reply, params=suite.target.params)
         try:
-            return replace(answered, verdicts=await self._score(suite, answered))
+            return replace(answered, verdicts=tuple([await scorer.score(answered) for scorer in scorers]))
         except ScorerError as error:
             return replace(answered, error=str(error))
 
-    async def _score(self, suite: Suite, attempt: Attempt) -> tuple[Verdict, ...]:
-        return tuple([await self.open_scorer(suite, check).score(attempt) for check in attempt.case.assertions])
-
 
 def outcome_of(suite: Suite, attempts: Sequence[Attempt]) -> Outcome:
-    """Passed when enough attempts passed; error when the attempts that went wrong leave that open; else failed."""
+    """Passed when enough attempts passed; error when the attempts that went wrong leave that open; else failed.
+
+    Skipped if an attempt is: a case that cannot be judged is neither right nor wrong.
+    """
+    if any(attempt.skipped is not None for attempt in attempts):
+        return "skipped"
     passed = sum(attempt.passed for attempt in attempts)
     errors = sum(attempt.error is not None for attempt in attempts)
     if passed >= suite.required_passes:
@@ -139,7 +145,7 @@ async def run_jobs(
         attempts[index].append(await asker.attempt(job.suite, job.case, job.routine, sample))
         if len(attempts[index]) == job.suite.repeat:
             result = _result(job, attempts[index])
-            if job.suite.gate is None and result.outcome != "passed":
+            if job.suite.gate is None and result.outcome in ("failed", "error"):
                 horizon.failed(index)
             report(index, result)
 

@@ -43,9 +43,16 @@ class ModelSpec:
         return f"{self.provider}:{self.name}"
 
 
+Dialect = Literal["native", "promptfoo"]
+"""Whose rules an assertion follows where the two differ: ours, or those of the promptfoo file that it stands in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """One check of a reply. `kind` is the type without its `not-`; `settings` holds the type's own fields."""
+    """One check of a reply. `kind` is the type without its `not-`; `settings` holds the type's own fields.
+
+    `transform` is code that changes the output before this check alone; `children` are those of an `assert-set`.
+    """
 
     kind: str
     value: Json = None
@@ -55,6 +62,9 @@ class Assertion:
     metric: str | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
     where: Place | None = None
+    transform: str | None = None
+    children: tuple[Assertion, ...] = ()
+    dialect: Dialect = "native"
 
     @property
     def type(self) -> str:

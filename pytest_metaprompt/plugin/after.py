@@ -99,7 +99,7 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     terminal.section("metaprompt")
     for key, loaded in ran.items():
         if loaded.suite.gate is not None:
-            bad = [result for result in runs[key].results if result.outcome != "passed"]
+            bad = [result for result in runs[key].results if result.outcome in ("failed", "error")]
             write_failing(terminal, loaded.name, bad)
     if any(repair.status == "applied" for repair in state.repairs):
         terminal.write_line("as the tests found it, before the repair:")

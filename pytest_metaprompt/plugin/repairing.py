@@ -60,7 +60,7 @@ def _on_top_of(written: Sequence[SourceText], group: Sequence[LoadedSuite]) -> S
 
 def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> RepairOutcome:
     runs = tuple(session.runs()[loaded.suite.key] for loaded in group)
-    count = Count(sum(run.passed for run in runs), sum(len(run.results) for run in runs))
+    count = Count(sum(run.passed for run in runs), sum(run.judged for run in runs))
     outcome = RepairOutcome(group[0].routine.name, "not_needed", "no case fails", count, count, runs=runs)
     if not any(result.outcome == "failed" for run in runs for result in run.results):
         return outcome

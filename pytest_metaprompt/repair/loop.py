@@ -106,7 +106,10 @@ class Repair:
 
     async def _prepare(self) -> None:
         """Split, probe and screen."""
-        before = {key: result.outcome == "passed" for key, result in self._before.items() if result.outcome != "error"}
+        decided = {
+            key: result.outcome for key, result in self._before.items() if result.outcome in ("passed", "failed")
+        }
+        before = {key: outcome == "passed" for key, outcome in decided.items()}
         forced = {s.key: s.case.split for s in self._job.subjects if s.case.split is not None and s.key in before}
         self.found.sides = split(before, forced=forced, share=self._job.holdout, seed=self._job.seed)
         for key in before:

@@ -116,7 +116,7 @@ def _why_not(job: RepairJob, found: Findings) -> str:
 
 
 def _count(runs: tuple[Run, ...]) -> Count:
-    return Count(sum(run.passed for run in runs), sum(len(run.results) for run in runs))
+    return Count(sum(run.passed for run in runs), sum(run.judged for run in runs))
 
 
 def _passes(subjects: tuple[Subject, ...], runs: tuple[Run, ...]) -> dict[str, bool]:

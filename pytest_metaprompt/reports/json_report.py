@@ -114,6 +114,7 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
         "error": attempt.error,
+        "skipped": attempt.skipped,
         "verdicts": [
             _verdict(verdict, value) for verdict, value in zip(attempt.verdicts, _values(attempt), strict=True)
         ],
@@ -137,6 +138,7 @@ def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
         "weight": verdict.weight,
         "metric": verdict.metric,
         "value": value,
+        "children": [_verdict(child, None) for child in verdict.children],
     }
 
 

@@ -36,7 +36,7 @@ class BaselinePart(TypedDict):
 
 
 class VerdictPart(TypedDict):
-    """What one assertion says; `value` is what it asked for, where it fails."""
+    """What one assertion says; `value` is what it asked for, where it fails, `children` what those of a set say."""
 
     type: str
     passed: bool
@@ -45,6 +45,7 @@ class VerdictPart(TypedDict):
     weight: float
     metric: str | None
     value: Json
+    children: list[VerdictPart]
 
 
 class AttemptPart(TypedDict):
@@ -59,6 +60,7 @@ class AttemptPart(TypedDict):
     usage: dict[str, int]
     cost_usd: float | None
     error: str | None
+    skipped: str | None
     verdicts: list[VerdictPart]
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 
-from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.errors import MetapromptError, SkippedError, did_you_mean
 from pytest_metaprompt.protocols import Scorer
-from pytest_metaprompt.scorers.equals import open_equals
-from pytest_metaprompt.scorers.json_compare import open_json
-from pytest_metaprompt.scorers.json_format import open_is_json
+from pytest_metaprompt.scorers.assert_set import check_assert_set, open_assert_set
+from pytest_metaprompt.scorers.families import FAMILIES, Family
 from pytest_metaprompt.scorers.negation import Negated
-from pytest_metaprompt.scorers.python_code import open_python
-from pytest_metaprompt.scorers.regex import open_regex
-from pytest_metaprompt.scorers.text import open_contains, open_icontains, open_starts_with
-from pytest_metaprompt.scorers.tool_call import open_tool_call
+from pytest_metaprompt.scorers.outputs import OutputAsText
+from pytest_metaprompt.scorers.transforms import with_transform
+from pytest_metaprompt.scorers.unsupported import why_unsupported
 from pytest_metaprompt.scorers.value_files import load_value, names_file
 from pytest_metaprompt.scorers.values import problem
 from pytest_metaprompt.scorers.verdicts import Labelled
@@ -23,28 +20,10 @@ from pytest_metaprompt.suites import Assertion
 
 __all__ = ["KNOWN", "check", "open_scorer"]
 
+_SET = "assert-set"
+_SET_FAMILY = Family(None, threshold=True)
 
-@dataclass(frozen=True, slots=True)
-class _Family:
-    """How a type is opened, and the settings it has of its own."""
-
-    opened: Callable[[Assertion], Scorer]
-    settings: tuple[str, ...] = ()
-
-
-_FAMILIES: Mapping[str, _Family] = {
-    "equals": _Family(open_equals),
-    "contains": _Family(open_contains),
-    "icontains": _Family(open_icontains),
-    "starts-with": _Family(open_starts_with),
-    "regex": _Family(open_regex),
-    "is-json": _Family(open_is_json),
-    "json": _Family(open_json, ("ignore_paths", "tolerance", "ignore_order")),
-    "tool-call": _Family(open_tool_call, ("mode",)),
-    "python": _Family(open_python),
-}
-
-KNOWN = frozenset(_FAMILIES)
+KNOWN = frozenset(FAMILIES) | {_SET}
 """The types that can be checked, without their `not-`."""
 
 
@@ -55,27 +34,57 @@ def check(assertion: Assertion) -> None:
         MetapromptError: It cannot: its type is unknown, or its value or a setting is not what the type needs.
     """
     family = _family(assertion)
-    if not names_file(assertion.value):
-        family.opened(assertion)
+    for child in assertion.children:
+        check(child)
+    if family.opened is None:
+        check_assert_set(assertion)
+    elif not names_file(assertion.value):
+        with suppress(SkippedError):  # the case says so when its turn comes
+            family.opened(assertion)
 
 
 def open_scorer(assertion: Assertion, *, base: Path) -> Scorer:
-    """The scorer of the assertion, `not-`, weight and metric included. `file://` values are relative to `base`.
+    """The scorer of the assertion, with its `not-`, transform, weight and metric. Files are relative to `base`.
 
     Raises:
         MetapromptError: The assertion cannot work; everything that `check` finds, and trouble with files.
+        SkippedError: It cannot be judged on this machine.
     """
-    scorer = _family(assertion).opened(load_value(assertion, base=base))
-    return Labelled(assertion, Negated(scorer) if assertion.negated else scorer)
+    scorer = with_transform(_plain(assertion, base), assertion, base=base)
+    if assertion.negated:
+        keeps = assertion.dialect == "promptfoo" and _family(assertion).keeps_score
+        scorer = Negated(scorer, keeps_score=keeps)
+    return Labelled(assertion, scorer)
 
 
-def _family(assertion: Assertion) -> _Family:
-    if assertion.kind not in _FAMILIES:
-        hint = did_you_mean(assertion.kind, KNOWN)
-        raise MetapromptError(f"unknown assertion {assertion.type!r}", where=assertion.where, hint=hint)
-    family = _FAMILIES[assertion.kind]
+def _plain(assertion: Assertion, base: Path) -> Scorer:
+    """The scorer without what every type has."""
+    family = _family(assertion)
+    if family.opened is None:
+        return open_assert_set(assertion, lambda child: open_scorer(child, base=base))
+    scorer = family.opened(load_value(assertion, base=base))
+    return OutputAsText(scorer) if assertion.dialect == "promptfoo" else scorer
+
+
+def _family(assertion: Assertion) -> Family:
+    family = _SET_FAMILY if assertion.kind == _SET else FAMILIES.get(assertion.kind)
+    if family is None:
+        raise _unknown(assertion)
     for key in assertion.settings:
         if key not in family.settings:
             hint = did_you_mean(key, family.settings) if family.settings else f"{assertion.type} has no settings"
             raise problem(assertion, f"unknown key {key!r}", hint=hint)
+    if assertion.dialect == "native" and assertion.threshold is not None and not family.threshold:
+        raise problem(assertion, "it has no threshold, so this one would not be looked at", hint="leave threshold out")
+    if assertion.children and assertion.kind != _SET:
+        raise problem(assertion, "only an assert-set has assertions of its own", hint="leave assert out")
     return family
+
+
+def _unknown(assertion: Assertion) -> MetapromptError:
+    reason = why_unsupported(assertion.kind)
+    if reason is not None:
+        message = f"{assertion.type}: promptfoo has this assertion, we do not (yet): {reason}"
+        return MetapromptError(message, where=assertion.where)
+    hint = did_you_mean(assertion.kind, KNOWN)
+    return MetapromptError(f"unknown assertion {assertion.type!r}", where=assertion.where, hint=hint)

@@ -94,7 +94,10 @@ class Attempt:
 
     @property
     def passed(self) -> bool:
-        """Whether there is a reply and every assertion that carries weight holds."""
+        """Whether there is a reply and every assertion that carries weight holds, or the score reaches the case's
+        threshold where it has one."""
+        if self.case.threshold is not None and self.verdicts:
+            return self.error is None and self.score >= self.case.threshold
         counted = [verdict for verdict in self.verdicts if verdict.weight > 0] or list(self.verdicts)
         return self.error is None and bool(counted) and all(verdict.passed for verdict in counted)
 

@@ -7,11 +7,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from pytest_metaprompt.columns.asking import ColumnAsker
+from pytest_metaprompt.columns.memory import Memory
 from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite
+from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite, SuiteKey
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -69,8 +71,16 @@ class Asker:
     open_client: OpenClient
     open_scorer: OpenScorer
 
-    async def attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
-        """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`."""
+    async def attempt(
+        self, suite: Suite, case: Case, routine: Routine, sample: int, memory: Memory | None = None
+    ) -> Attempt:
+        """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`.
+
+        `memory` holds what earlier cases of a serial column left behind.
+        """
+        if suite.column is not None:
+            asker = ColumnAsker(self.open_client, self.open_scorer)
+            return await asker.attempt(suite, case, routine, sample=sample, memory=memory or Memory())
         attempt = Attempt(case, sample=sample)
         try:
             attempt = replace(attempt, messages=render(routine, case))
@@ -139,24 +149,67 @@ async def run_jobs(
     horizon = _Horizon(max_failures)
     attempts: list[list[Attempt]] = [[] for _ in jobs]
 
-    async def attempt(one: tuple[int, int]) -> None:
-        index, sample = one
+    async def attempt(chain: _Chain) -> None:
+        memory = Memory()
+        for step in chain:
+            job, index = step.job, step.index
+            if index is not None and horizon.beyond(index):
+                return
+            made = await asker.attempt(job.suite, job.case, job.routine, step.sample, memory)
+            if index is not None:
+                attempts[index].append(made)
+                finish(index)
+
+    def finish(index: int) -> None:
         job = jobs[index]
-        attempts[index].append(await asker.attempt(job.suite, job.case, job.routine, sample))
         if len(attempts[index]) == job.suite.repeat:
             result = _result(job, attempts[index])
             if job.suite.gate is None and result.outcome in ("failed", "error"):
                 horizon.failed(index)
             report(index, result)
 
-    def due() -> Iterator[tuple[int, int]]:
-        for index, job in enumerate(jobs):
-            for sample in range(job.suite.repeat):
-                if horizon.beyond(index):
-                    return
-                yield index, sample
+    def due() -> Iterator[_Chain]:
+        for chain in _chains(jobs):
+            if any(step.index is not None and not horizon.beyond(step.index) for step in chain):
+                yield chain
 
     await _drain(due(), attempt, limit=limit)
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One attempt. `index` is the job's place; None where the case is not wanted for itself."""
+
+    index: int | None
+    job: Job
+    sample: int
+
+
+_Chain = tuple[_Step, ...]
+"""Attempts that must follow each other."""
+
+
+def _chains(jobs: Sequence[Job]) -> Iterator[_Chain]:
+    """Each attempt for itself, in order; those of a serial column one after the other, with the cases before them."""
+    begun: set[SuiteKey] = set()
+    for index, job in enumerate(jobs):
+        suite = job.suite
+        if suite.column is None or not suite.column.serial:
+            for sample in range(suite.repeat):
+                yield (_Step(index, job, sample),)
+        elif suite.key not in begun:
+            begun.add(suite.key)
+            yield from _serial_chains(jobs, job)
+
+
+def _serial_chains(jobs: Sequence[Job], first: Job) -> Iterator[_Chain]:
+    suite = first.suite
+    wanted = {job.case.id: index for index, job in enumerate(jobs) if job.suite.key == suite.key}
+    last = max(at for at, case in enumerate(suite.cases) if case.id in wanted)
+    for sample in range(suite.repeat):
+        yield tuple(
+            _Step(wanted.get(case.id), Job(suite, case, first.routine), sample) for case in suite.cases[: last + 1]
+        )
 
 
 async def _drain(items: Iterator[Item], work: Callable[[Item], Awaitable[None]], *, limit: int) -> None:

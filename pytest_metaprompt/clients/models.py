@@ -43,7 +43,8 @@ def open_client(spec: ModelSpec, *, root: Path) -> Client:
         SetupError: A key, a package, a file or a callable that the model needs is missing.
         MetapromptError: The provider is not known.
     """
-    _check_provider(spec.provider, str(spec))
+    if spec.provider not in _OPENERS:
+        _check_provider(spec.provider, str(spec))
     return _OPENERS[spec.provider](spec, root)
 
 
@@ -89,10 +90,24 @@ def _open_github(spec: ModelSpec, root: Path) -> Client:
     return open_github(spec)
 
 
+def _open_program(spec: ModelSpec, root: Path) -> Client:
+    from pytest_metaprompt.clients.program import ProgramClient
+
+    return ProgramClient(spec, root=root)
+
+
+def _open_promptfoo_python(spec: ModelSpec, root: Path) -> Client:
+    from pytest_metaprompt.clients.promptfoo_python import PromptfooPythonClient
+
+    return PromptfooPythonClient(spec)
+
+
 _OPENERS: Mapping[str, Callable[[ModelSpec, Path], Client]] = {
     "openai": _open_openai,
     "local": _open_local,
     "python": _open_python,
     "echo": _open_echo,
     "github": _open_github,
+    "exec": _open_program,
+    "promptfoo-python": _open_promptfoo_python,
 }

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from pytest_metaprompt.columns.yaml_values import parse_yaml
 from pytest_metaprompt.errors import RoutineError, SuiteFileError
 from pytest_metaprompt.js_values import js_json
 from pytest_metaprompt.results import Reply
+from pytest_metaprompt.scorers.outputs import with_output
 from pytest_metaprompt.suites import Json, Message
 
 WHOLE = ("echo", "exec", "promptfoo-python")
@@ -34,26 +36,22 @@ def chat_messages(prompt: str, *, provider: str) -> tuple[Message, ...]:
         return (Message("user", prompt),)
 
 
-def reply_output(reply: Reply, *, parsed: bool) -> Json:
-    """What promptfoo calls the output: the text, the tool calls, or both; `parsed` reads the text as JSON."""
-    calls: list[Json] = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}
-        for call in reply.tool_calls
-    ]
-    if calls:
-        return {"role": "assistant", "content": reply.text, "tool_calls": calls} if reply.text else calls
-    if parsed:
+def shaped(reply: Reply, *, parsed: bool) -> Reply:
+    """The reply with what promptfoo calls its output: the message where it has a text and calls, and with `parsed`
+    the value of a text that is JSON."""
+    if reply.tool_calls and reply.text:
+        calls: list[Json] = [
+            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}
+            for call in reply.tool_calls
+        ]
+        output: Json = {"role": "assistant", "content": reply.text, "tool_calls": calls}
+        return replace(reply, text=js_json(output), output=output)
+    if parsed and not reply.tool_calls:
         try:
-            value: Json = json.loads(reply.text)
+            return with_output(reply, json.loads(reply.text))
         except ValueError:
-            return reply.text
-        return value
-    return reply.text
-
-
-def output_text(output: Json) -> str:
-    """The output as assertions on text see it."""
-    return output if isinstance(output, str) else js_json(output)
+            return reply
+    return reply
 
 
 def _messages(value: Json) -> tuple[Message, ...]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -15,12 +13,12 @@ from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.files import read_text
 from pytest_metaprompt.js_values import js_json, js_value
 from pytest_metaprompt.nunjucks import NunjucksError, names_unknown, render_leniently, render_nunjucks, shows_name
+from pytest_metaprompt.programs import run_program
 from pytest_metaprompt.python_files import call_function, split_reference
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import Case, Column, ColumnTest, Json, ModelSpec
 
 CONVERSATION = "_conversation"
-_SCRIPT_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +136,7 @@ def _generated(situation: Situation, values: Mapping[str, Json]) -> tuple[str, M
     context: dict[str, Json] = {"vars": seen, "provider": {"id": provider_id(spec), "label": column.provider}}
     context["config"] = dict(column.config)
     if column.command is not None:
-        return run_script(column.command, [js_json(context)], column), {}
+        return run_program(column.command, [js_json(context)], folder=column.folder, env=column.env), {}
     reference = split_reference(column.function or "", default="get_prompt")
     if reference is None:
         raise RoutineError(f"{column.function} is no Python file")
@@ -159,29 +157,6 @@ def _prompt_of(result: object, column: Column) -> tuple[str, Mapping[str, Json]]
     if isinstance(value, Mapping | list):
         return js_json(value), {}
     raise RoutineError(f"{column.function} returned {type(result).__name__}, not a text or a list of messages")
-
-
-def run_script(command: str, arguments: Sequence[str], column: Column) -> str:
-    """What a program prints, called in the config's folder with the arguments after its own.
-
-    Raises:
-        RoutineError: It cannot be run, fails, or takes longer than a minute.
-    """
-    try:
-        done = subprocess.run(
-            [*shlex.split(command), *arguments],
-            cwd=column.folder,
-            env={**os.environ, **column.env},
-            capture_output=True,
-            text=True,
-            timeout=_SCRIPT_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        raise RoutineError(f"{command!r} cannot be run: {error}") from None
-    if done.returncode != 0:
-        raise RoutineError(f"{command!r} exited with {done.returncode}: {done.stderr.strip()[-200:]}")
-    return done.stdout
 
 
 def provider_id(spec: ModelSpec) -> str:

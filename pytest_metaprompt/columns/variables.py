@@ -7,17 +7,19 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_metaprompt.columns.yaml_values import parse_yaml
 from pytest_metaprompt.errors import FileAccessError, MetapromptError
 from pytest_metaprompt.files import read_text
 from pytest_metaprompt.js_values import js_json, js_text, js_value
-from pytest_metaprompt.columns.yaml_values import parse_yaml
 from pytest_metaprompt.python_files import UserCodeError, call_function
 from pytest_metaprompt.suites import Json
 
 PREFIX = "file://"
 _MENTION = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _PASSES = 5
-_BINARY = frozenset("jpg jpeg png gif bmp webp svg mp4 webm ogg mov avi wmv mkv m4v".split())
+_BINARY = frozenset(
+    ["jpg", "jpeg", "png", "gif", "bmp", "webp", "svg", "mp4", "webm", "ogg", "mov", "avi", "wmv", "mkv", "m4v"]
+)
 _REFUSED = {"pdf": "a PDF", "js": "JavaScript", "cjs": "JavaScript", "mjs": "JavaScript", "ts": "TypeScript"}
 
 

@@ -187,7 +187,7 @@ def _call(name: str, *arguments: nodes.Expr) -> nodes.Call:
 
 
 def _holds(obj: Any, key: Any) -> bool:
-    return isinstance(obj, Mapping) and key in obj or isinstance(obj, list | tuple) and isinstance(key, int)
+    return (isinstance(obj, Mapping) and key in obj) or (isinstance(obj, list | tuple) and isinstance(key, int))
 
 
 def _shown(value: Any) -> str:

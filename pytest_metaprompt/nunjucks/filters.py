@@ -75,7 +75,9 @@ def _sort(value: Any, reverse: bool = False, case_sensitive: bool = False, attri
 
 def _round(value: Any, digits: int = 0, method: str | None = None) -> float:
     scaled = as_number(value) * 10**digits
-    rounded = {"ceil": math.ceil, "floor": math.floor}.get(method or "", lambda number: math.floor(number + 0.5))(scaled)
+    rounded = {"ceil": math.ceil, "floor": math.floor}.get(method or "", lambda number: math.floor(number + 0.5))(
+        scaled
+    )
     return js_number(rounded / 10**digits)
 
 
@@ -106,7 +108,9 @@ def _urlencode(value: Any) -> str:
     if isinstance(value, str):
         return quote(value, safe=_UNQUOTED)
     pairs = value.items() if isinstance(value, Mapping) else value
-    return "&".join(f"{quote(js_text(key), safe=_UNQUOTED)}={quote(js_text(item), safe=_UNQUOTED)}" for key, item in pairs)
+    return "&".join(
+        f"{quote(js_text(key), safe=_UNQUOTED)}={quote(js_text(item), safe=_UNQUOTED)}" for key, item in pairs
+    )
 
 
 def _groupby(value: Sequence[Any], attribute: str) -> dict[str, list[Any]]:

@@ -64,6 +64,9 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
     outcome = RepairOutcome(group[0].routine.name, "not_needed", "no case fails", count, count, runs=runs)
     if not any(result.outcome == "failed" for run in runs for result in run.results):
         return outcome
+    if any(run.suite.column is not None and run.suite.column.serial for run in runs):
+        reason = "its tests build on each other's replies (storeOutputAs, _conversation), so none can be tried alone"
+        return replace(outcome, status="rejected", reason=reason)
     missing = sum(len(run.suite.cases) - len(run.results) for run in runs)
     if missing:
         total = sum(len(run.suite.cases) for run in runs)

@@ -60,7 +60,11 @@ def _test(header: list[str], cells: Mapping[str, str], number: int, where: Place
     }
     options = {key: special[f"__{key}"] for key in ("prefix", "suffix") if special.get(f"__{key}")}
     metadata = dict(_metadata(special))
-    for key, value in (("options", options), ("metadata", metadata), ("providerOutput", special.get("__providerOutput"))):
+    for key, value in (
+        ("options", options),
+        ("metadata", metadata),
+        ("providerOutput", special.get("__providerOutput")),
+    ):
         if value:
             test[key] = value
     if special.get("__threshold", "").strip():
@@ -72,9 +76,13 @@ def _assertions(special: Mapping[str, str], where: Place) -> Iterator[Json]:
     thresholds = dict(_thresholds(special, where))
     expected = [cell for name, cell in special.items() if _EXPECTED.fullmatch(name) and cell.strip()]
     for index, cell in enumerate(expected):
-        found = dict(read_assertion_text(cell))
-        if index in thresholds:
-            found["threshold"] = thresholds[index]
+        read = read_assertion_text(cell)
+        threshold = thresholds.get(index, read.threshold)
+        found: dict[str, Json] = {"type": read.type}
+        if read.value is not None:
+            found["value"] = read.value
+        if threshold is not None:
+            found["threshold"] = threshold
         if "__metric" in special:
             found["metric"] = special["__metric"]
         yield found

@@ -11,7 +11,24 @@ from pytest_metaprompt.formats.nearby import find_file
 from pytest_metaprompt.formats.problems import shown_path
 
 _ENDINGS = tuple(
-    f".{ending}" for ending in "cjs cts j2 js json jsonl md mjs mts py ts txt yml yaml csv".split()
+    f".{ending}"
+    for ending in [
+        "cjs",
+        "cts",
+        "j2",
+        "js",
+        "json",
+        "jsonl",
+        "md",
+        "mjs",
+        "mts",
+        "py",
+        "ts",
+        "txt",
+        "yml",
+        "yaml",
+        "csv",
+    ]
 )  # promptfoo's, and csv
 
 

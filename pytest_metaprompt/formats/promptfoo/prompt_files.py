@@ -102,7 +102,9 @@ def _table(path: Path, name: str, folder: Folder) -> Iterator[FilePrompt]:
         text = row["prompt"] or ""
         label = row.get("label") or f"Prompt {number} - {text}"
         where = Place(folder.shown(path), number + 1)
-        yield FilePrompt(label, name, row.get("label") or f"{name}#{number}", RoutineRef(inline=text, where=where, form="user"))
+        yield FilePrompt(
+            label, name, row.get("label") or f"{name}#{number}", RoutineRef(inline=text, where=where, form="user")
+        )
 
 
 def _routine(

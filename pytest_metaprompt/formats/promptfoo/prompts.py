@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_metaprompt.errors import MetapromptError, Place
+from pytest_metaprompt.files import read_text
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of
 from pytest_metaprompt.formats.promptfoo.files import Folder, names_path
-from pytest_metaprompt.formats.promptfoo.prompt_forms import form_of
 from pytest_metaprompt.formats.promptfoo.prompt_files import FilePrompt, read_prompt_file
+from pytest_metaprompt.formats.promptfoo.prompt_forms import form_of
 from pytest_metaprompt.python_files import split_reference
 from pytest_metaprompt.suites import Json, JsonAt, Keys, Locator, RoutineRef, YamlAt
 
@@ -26,7 +27,7 @@ class Prompt:
 
     label: str
     id: str | None = None
-    routine: RoutineRef = RoutineRef()
+    routine: RoutineRef = field(default_factory=RoutineRef)
     function: str | None = None
     command: str | None = None
     config: Mapping[str, Json] = field(default_factory=dict)
@@ -95,7 +96,7 @@ class _Reader:
             raise MetapromptError(f"prompts from {service} are not supported", where=where, hint="put it into a file")
         if text.startswith("exec:"):
             command = text.removeprefix("exec:").strip()
-            yield Prompt(label or text, command=command, short=label or command)
+            yield Prompt(label or text, routine=_code(command, where), command=command, short=label or command)
             return
         name, _, function = text.partition(":") if _is_function(text) else (text, "", "")
         if function or text.removeprefix(PREFIX).endswith((".py", *_SCRIPTS)):
@@ -126,10 +127,16 @@ class _Reader:
                 f"the prompt function {text!r} is not Python", where=where, hint="write  file://prompt.py:function"
             )
         path = self.folder.find(found[0], what="the prompt file", where=where)
+        routine, name = _code(read_text(path).text, where), label or text
         if found[1]:
-            return Prompt(label or text, id=text, function=f"{path}:{found[1]}", short=label or text)
+            return Prompt(name, id=text, routine=routine, function=f"{path}:{found[1]}", short=name)
         command = f"{shlex.quote(sys.executable)} {shlex.quote(str(path))}"
-        return Prompt(label or text, id=text, command=command, short=label or text)
+        return Prompt(name, id=text, routine=routine, command=command, short=name)
+
+
+def _code(text: str, where: Place) -> RoutineRef:
+    """What makes the prompt, in place of its text: it cannot be rendered, nor written back."""
+    return RoutineRef(inline=text, where=where, form="user")
 
 
 def _from_file(found: FilePrompt, label: str | None) -> Prompt:

@@ -18,14 +18,36 @@ from pytest_metaprompt.python_files import split_reference
 from pytest_metaprompt.suites import Json, ModelSpec
 
 SUPPORTED = "openai:chat:<model>, openai:<model>, echo, file://provider.py:function, python:provider.py, exec:command"
-_CHAT = "openai:chat:"
+FROM_FILE = "x-from-file"
+"""Marks a response format that came from a file: promptfoo does not read the reply as JSON then."""
 _NOT_CHAT = ("completion", "embedding", "embeddings", "image", "realtime", "moderation", "assistant", "responses")
 _CONNECTION = ("apiKey", "apiKeyEnvar", "apiHost", "apiBaseUrl")
-_PASSED = (
-    "temperature max_tokens max_completion_tokens top_p frequency_penalty presence_penalty seed stop tools tool_choice "
-    "functions function_call response_format reasoning_effort verbosity logprobs top_logprobs logit_bias n user store "
-    "metadata parallel_tool_calls service_tier"
-).split()
+_PASSED = [
+    "temperature",
+    "max_tokens",
+    "max_completion_tokens",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+    "stop",
+    "tools",
+    "tool_choice",
+    "functions",
+    "function_call",
+    "response_format",
+    "reasoning_effort",
+    "verbosity",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "n",
+    "user",
+    "store",
+    "metadata",
+    "parallel_tool_calls",
+    "service_tier",
+]
 _WITHOUT_EFFECT = ("omitDefaults", "passthrough", "showThinking", "maxRetries", "cost", "basePath")
 _REASONING = ("o1", "o3", "o4", "gpt-5")
 
@@ -172,13 +194,14 @@ class _Reader:
 
 
 def read_param(value: Json, folder: Folder, where: Place) -> Json:
-    """A parameter, from its file where it names one."""
+    """A parameter, from its file where it names one; a mapping from a file is marked by `FROM_FILE`."""
     if not isinstance(value, str) or not value.startswith(PREFIX):
         return value
     path = folder.find(value.removeprefix(PREFIX), what="the file", where=where)
     if path.suffix not in _PARSERS:
         raise MetapromptError(f"{path.name} must be JSON or YAML", where=where)
-    return _PARSERS[path.suffix](path, folder.shown(path))
+    read = _PARSERS[path.suffix](path, folder.shown(path))
+    return {**read, FROM_FILE: True} if isinstance(read, Mapping) else read
 
 
 def _parse_json(path: Path, shown: str) -> Json:

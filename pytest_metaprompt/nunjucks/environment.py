@@ -115,13 +115,15 @@ class NunjucksEnvironment(SandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         template = _Parser(self, source, name, filename).parse()
-        for condition in template.find_all((nodes.If, nodes.CondExpr)):
-            condition.test = _call("js_truthy", condition.test)
+        for branch in template.find_all(nodes.If):
+            branch.test = _call("js_truthy", branch.test)
+        for choice in template.find_all(nodes.CondExpr):
+            choice.test = _call("js_truthy", choice.test)
         for loop in template.find_all(nodes.For):
             names = len(loop.target.items) if isinstance(loop.target, nodes.Tuple) else 1
             loop.iter = _call("js_items", loop.iter, nodes.Const(names))
-        for name in template.find_all(nodes.Name):
-            name.name = _SELF if name.name == "self" else name.name
+        for variable in template.find_all(nodes.Name):
+            variable.name = _SELF if variable.name == "self" else variable.name
         return template
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -182,8 +184,8 @@ class NunjucksEnvironment(SandboxedEnvironment):
         return value if isinstance(value, str | list | tuple) else []
 
 
-def _call(name: str, *arguments: nodes.Expr) -> nodes.Call:
-    return nodes.Call(nodes.EnvironmentAttribute(name), list(arguments), [], None, None, lineno=arguments[0].lineno)
+def _call(name: str, *arguments: nodes.Node) -> nodes.Call:
+    return nodes.Call(nodes.EnvironmentAttribute(name), [argument for argument in arguments if isinstance(argument, nodes.Expr)], [], None, None, lineno=arguments[0].lineno)
 
 
 def _holds(obj: Any, key: Any) -> bool:

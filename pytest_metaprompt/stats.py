@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 from pytest_metaprompt.results import GateResult, Run
@@ -49,19 +50,60 @@ def binomial_tail(successes: int, trials: int, rate: float) -> float:
     return sum(math.comb(trials, i) * rate**i * (1 - rate) ** (trials - i) for i in range(min(successes, trials) + 1))
 
 
+def fisher_p(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """The one-sided exact p-value of Fisher's test, each side as (passed, attempts): how likely the passes are to fall
+    so much to the side before if both have the same rate (R. A. Fisher, Statistical Methods for Research Workers, 5th
+    ed., 1934).
+    """
+    passed, attempts = before[0] + after[0], before[1] + after[1]
+    most = min(passed, before[1])
+    ways = sum(math.comb(before[1], k) * math.comb(after[1], passed - k) for k in range(before[0], most + 1))
+    return ways / math.comb(attempts, passed)
+
+
 def run_accuracy(run: Run, *, confidence: float = 0.95) -> Accuracy:
     """The share of cases that passed; errors count as not passed, skipped cases not at all."""
     return accuracy(run.passed, run.judged, confidence=confidence)
 
 
-def judge_gate(settings: GateSettings, run: Run) -> GateResult:
-    """Whether the run reaches what the gate asks, with a line for each thing that was compared."""
-    checks = [
-        check
-        for check in (_accuracy_check(settings, run), _score_check(settings, run), _error_check(settings, run))
-        if check
-    ]
+def judge_gate(settings: GateSettings, run: Run, *, regressed: Sequence[str] | None = None) -> GateResult:
+    """Whether the run reaches what the gate asks, with a line for each thing that was compared.
+
+    `regressed` names the cases that are worse than in the baseline; None is for no baseline, and then a gate that asks
+    about regressions is not reached.
+    """
+    checks = list(_checks(settings, run, regressed))
     return GateResult(run.suite, all(passed for passed, _ in checks), tuple(reason for _, reason in checks))
+
+
+def _checks(settings: GateSettings, run: Run, regressed: Sequence[str] | None) -> Iterator[tuple[bool, str]]:
+    found = (
+        _accuracy_check(settings, run),
+        _score_check(settings, run),
+        _error_check(settings, run),
+        _regression_check(settings, regressed),
+    )
+    yield from (check for check in found if check)
+    for tag, wanted in settings.tags.items():
+        results = tuple(result for result in run.results if tag in result.case.tags)
+        if not results:
+            yield False, f"tag {tag!r}: no case has it"
+            continue
+        ids = {result.case.id for result in results}
+        known = None if regressed is None else [case_id for case_id in regressed if case_id in ids]
+        for passed, reason in _checks(wanted, replace(run, results=results), known):
+            yield passed, f"tag {tag!r}: {reason}"
+
+
+def _regression_check(settings: GateSettings, regressed: Sequence[str] | None) -> tuple[bool, str] | None:
+    if settings.max_regressions is None:
+        return None
+    if regressed is None:
+        return False, "max_regressions has nothing to compare with: pass --metaprompt-baseline=FILE"
+    passed = len(regressed) <= settings.max_regressions
+    names = f" ({', '.join(regressed)})" if regressed else ""
+    least = "at most" if passed else "more than"
+    return passed, f"regressions {len(regressed)}{names}, {least} {settings.max_regressions}"
 
 
 def _accuracy_check(settings: GateSettings, run: Run) -> tuple[bool, str] | None:

@@ -193,12 +193,17 @@ class RoutineRef:
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """What a suite must reach. Accuracies and scores lie in 0..1; `confidence` such as 0.95 uses the lower bound."""
+    """What a suite must reach. Accuracies and scores lie in 0..1; `confidence` such as 0.95 uses the lower bound.
+
+    `tags` asks the same of the cases that have a tag; `max_regressions` is against a baseline.
+    """
 
     min_accuracy: float | None = None
     min_score: float | None = None
     max_errors: int | None = None
     confidence: float | None = None
+    max_regressions: int | None = None
+    tags: Mapping[str, GateSettings] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ Schema = TypedDict(
         "items": "Schema",
         "properties": "dict[str, Schema]",
         "required": "list[str]",
-        "additionalProperties": bool,
+        "additionalProperties": "bool | Schema",
         "if": "Schema",
         "then": "Schema",
         "else": "Schema",
@@ -67,6 +67,9 @@ def _in_place(schema: Schema, definitions: dict[str, Schema], begun: dict[str, S
         return {**target, **found}
     if "items" in found:
         found["items"] = _in_place(found["items"], definitions, begun)
+            more = found.get("additionalProperties")
+    if isinstance(more, dict):
+        found["additionalProperties"] = _in_place(more, definitions, begun)
     if "properties" in found:
         found["properties"] = {key: _in_place(child, definitions, begun) for key, child in found["properties"].items()}
     if "if" in found:

@@ -55,18 +55,25 @@ def read_gate(top: Section, problems: Problems) -> GateSettings | None:
     if "gate" not in top.entries:
         return None
     gate = top.section("gate")
+    return _read_reach(gate, top.key_lines["gate"], "the gate", problems)
+
+
+def _read_reach(gate: Section, line: int, name: str, problems: Problems) -> GateSettings:
     if not gate.entries.keys() - {"confidence"}:
         # Such a gate would let every run pass.
-        problems.add(
-            problems.at(top.key_lines["gate"]),
-            "the gate asks for nothing",
-            hint="give it min_accuracy, min_score or max_errors",
-        )
+        hint = "give it min_accuracy, min_score or max_errors"
+        problems.add(problems.at(line), f"{name} asks for nothing", hint=hint)
+    tags = gate.section("tags")
     return GateSettings(
         min_accuracy=gate.number("min_accuracy"),
         min_score=gate.number("min_score"),
         max_errors=gate.whole("max_errors"),
         confidence=gate.number("confidence"),
+        max_regressions=gate.whole("max_regressions"),
+        tags={
+            tag: _read_reach(tags.section(tag), tags.key_lines[tag], f"the gate of the tag {tag!r}", problems)
+            for tag in tags.entries
+        },
     )
 
 

@@ -83,12 +83,14 @@ class _Walk:
             self.check(node, schema["then"] if matches else schema["else"], spot)
 
     def _check_mapping(self, node: Marked, entries: Mapping[str, Marked], schema: Schema, spot: _Spot) -> None:
-        known = schema.get("properties", {})
+        known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
         for key, child in entries.items():
             line = node.key_lines.get(key, child.line)
             if key in known:
                 self.check(child, known[key], _Spot(key, line, (*spot.keys, key)))
-            elif not schema.get("additionalProperties", True):
+            elif isinstance(more, dict):
+                self.check(child, more, _Spot(key, line, (*spot.keys, key)))
+            elif not more:
                 flaw = Flaw((*spot.keys, key), line, f"unknown key {key!r}", did_you_mean(key, known))
                 self.flaws.append(flaw)
         for key in schema.get("required", ()):

@@ -15,6 +15,22 @@ from pytest_metaprompt.results import GateResult, RepairOutcome, Run
 from pytest_metaprompt.suites import SuiteKey
 
 
+def compare_with_baseline(state: PromptSession) -> None:
+    """Note what is not as it was in the baseline."""
+    if state.comparing is None:
+        return
+    from pytest_metaprompt.plugin.comparing import comparison_notes
+
+    for key, run in state.runs().items():
+        loaded = state.suites[key]
+        found = state.comparison(loaded, run) if run.complete else None
+        if found is not None:
+            state.notes.extend(comparison_notes(state.comparing, loaded, found))
+        elif run.results:
+            why = "it has no entry there" if run.complete else "some of its cases were not run"
+            state.notes.append(f"{loaded.name}: not compared with the baseline: {why}")
+
+
 def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     """Repair every failing routine; afterwards pytest counts what is true of the files as they are on disk now."""
     from pytest_metaprompt.plugin.repairing import repair_all
@@ -104,8 +120,11 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     if any(repair.status == "applied" for repair in state.repairs):
         terminal.write_line("as the tests found it, before the repair:")
     if ran:
-        rows = [suite_row(loaded.name, runs[key], _gate_word(state, loaded)) for key, loaded in ran.items()]
-        write_table(terminal, [HEADING, *rows])
+        rows = [
+            suite_row(loaded.name, runs[key], _gate_word(state, loaded), _change(state, loaded, runs[key]))
+            for key, loaded in ran.items()
+        ]
+        write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
         usage = state.models.usage()
         terminal.write_line(
             f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
@@ -122,6 +141,14 @@ def _write_repairs(terminal: TerminalReporter, repairs: Iterable[RepairOutcome])
         terminal.section("repairs", sep="-")
     for repair in told:
         write_repair(terminal, repair)
+
+
+def _change(state: PromptSession, loaded: LoadedSuite, run: Run) -> str | None:
+    """The cell against the baseline; None for a session without one."""
+    if state.comparing is None:
+        return None
+    found = state.comparison(loaded, run) if run.complete else None
+    return "not compared" if found is None else f"{len(found.regressions)} worse, {len(found.improvements)} better"
 
 
 def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:

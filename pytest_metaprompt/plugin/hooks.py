@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.plugin.options import Options
 
 if TYPE_CHECKING:
@@ -17,12 +18,42 @@ FAILING = "failing"
 REPAIRED = "repaired"
 
 
+def open_baseline_of(state: PromptSession) -> None:
+    """Read the baseline, if one is to be compared with; what is wrong with it is a problem of the session."""
+    if state.options.baseline is None or state.comparing is not None:
+        return
+    from pytest_metaprompt.plugin.comparing import Comparing, open_baseline
+
+    try:
+        state.comparing = Comparing(state, open_baseline(state.options.baseline))
+    except MetapromptError as error:
+        state.problems.append(error)
+
+
+def save_baseline_of(state: PromptSession) -> None:
+    """Write the baseline, if that was asked for."""
+    if state.options.save_baseline is not None:
+        from pytest_metaprompt.plugin.comparing import try_to_save
+
+        try_to_save(state, state.options.save_baseline)
+
+
 class Hooks:
     """The hooks of one session."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
         self.options = options
+        self.all_unchanged = False
+
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out suites without changes, if that was asked for."""
+        if self._used is not None and self.options.changed is not None:
+            from pytest_metaprompt.plugin.changed import keep_changed
+
+            dropped = keep_changed(self._used, items, self.options.changed)
+            config.hook.pytest_deselected(items=dropped)
+            self.all_unchanged = bool(dropped) and not items
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -30,6 +61,7 @@ class Hooks:
         if self._used is not None:
             from pytest_metaprompt.plugin.collection import CaseItem
 
+            open_baseline_of(self._used)
             if self._used.problems:
                 raise pytest.UsageError(*dict.fromkeys(str(problem) for problem in self._used.problems))
             self._used.select([item for item in session.items if isinstance(item, CaseItem)])
@@ -72,10 +104,13 @@ class Hooks:
             if self._used is not None and self.options.fix:
                 self._used.notes.append("not repaired: the run was stopped before its end")
             raise
-        if self._used is not None and self.options.fix and not self.config.option.collectonly:
-            from pytest_metaprompt.plugin.after import repair_and_recount
+        if self._used is not None and not self.config.option.collectonly:
+            from pytest_metaprompt.plugin.after import compare_with_baseline, repair_and_recount
 
-            repair_and_recount(self._used, session)
+            compare_with_baseline(self._used)
+            if self.options.fix:
+                repair_and_recount(self._used, session)
+            save_baseline_of(self._used)
         return result
 
     @pytest.hookimpl(tryfirst=True)
@@ -84,6 +119,8 @@ class Hooks:
         if self._used is not None:
             from pytest_metaprompt.plugin.after import finish
 
+            if self.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+                session.exitstatus = pytest.ExitCode.OK
             finish(self._used, session)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:

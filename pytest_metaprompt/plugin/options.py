@@ -40,6 +40,9 @@ class Options:
     allow_dirty: bool = False
     exit_non_zero_on_fix: bool = False
     collect: tuple[str, ...] = ()
+    baseline: Path | None = None
+    save_baseline: Path | None = None
+    changed: str | None = None
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -88,13 +91,14 @@ def _flag(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Option:
-    """A row of the table. `metavar` None means a flag."""
+    """A row of the table. `metavar` None means a flag; `bare` is the value of the option given without one."""
 
     name: str
     read: Callable[[str], object]
     help: str
     metavar: str | None = None
     repeatable: bool = False
+    bare: str | None = None
 
     @property
     def key(self) -> str:
@@ -114,6 +118,9 @@ _TABLE = (
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
     _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
+    _Option("changed", str, "run only the suites that have changes against this revision (HEAD)", "BASE", bare="HEAD"),
+    _Option("baseline", str, "compare each case with this committed baseline, beyond chance", "FILE"),
+    _Option("save-baseline", str, "write what is true of every case now as a baseline", "FILE"),
     _Option(
         "report",
         _report,
@@ -145,6 +152,7 @@ def add_options(parser: pytest.Parser) -> None:
                 type=option.read,
                 metavar=option.metavar,
                 help=option.help,
+                **({} if option.bare is None else {"nargs": "?", "const": option.bare}),
             )
         parser.addini(option.key, help=option.help, type=_ini_type(option), default=None)
 
@@ -186,7 +194,14 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
         collect=tuple(cast("list[str]", chosen["collect"] or [])),
+        baseline=_path(folder, chosen["baseline"]),
+        save_baseline=_path(folder, chosen["save-baseline"]),
+        changed=cast("str | None", chosen["changed"]),
     )
+
+
+def _path(folder: Path, given: object) -> Path | None:
+    return folder / str(given) if given else None
 
 
 def refuse_xdist(config: pytest.Config, options: Options) -> None:

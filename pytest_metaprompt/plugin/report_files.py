@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_metaprompt.files import write_new
-from pytest_metaprompt.plugin.session import PromptSession
+from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.reports.html_report import as_html
 from pytest_metaprompt.reports.json_report import SuiteReport, as_json, build_report
 from pytest_metaprompt.reports.markdown import as_markdown
-from pytest_metaprompt.reports.parts import Report
-from pytest_metaprompt.results import GateResult
+from pytest_metaprompt.reports.parts import BaselinePart, Report
+from pytest_metaprompt.results import GateResult, Run
 
 _FORMS = {".json": as_json, ".html": as_html, ".md": as_markdown}
 
@@ -31,10 +31,26 @@ def write_reports(state: PromptSession, environ: Mapping[str, str] = os.environ)
 
 def _report(state: PromptSession) -> Report:
     runs = state.runs()
-    suites = [SuiteReport(one.name, one.routine.name, runs[key]) for key, one in state.suites.items()]
+    suites = [
+        SuiteReport(one.name, one.routine.name, runs[key], _baseline(state, one, runs[key]))
+        for key, one in state.suites.items()
+    ]
     judged = [(one, state.judge(one, runs=state.final_runs())) for one in state.suites.values() if one.suite.gate]
     gates = [(one.name, gate) for one, gate in judged if isinstance(gate, GateResult)]
     return build_report(suites, gates, state.repairs, state.models.usage())
+
+
+def _baseline(state: PromptSession, loaded: LoadedSuite, run: Run) -> BaselinePart | None:
+    found = state.comparison(loaded, run) if run.complete else None
+    if found is None:
+        return None
+    return {
+        "regressions": list(found.regressions),
+        "improvements": list(found.improvements),
+        "stale": list(found.stale),
+        "new": list(found.new),
+        "gone": list(found.gone),
+    }
 
 
 def _write(state: PromptSession, path: Path, text: str) -> None:

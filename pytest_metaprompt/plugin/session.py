@@ -22,7 +22,9 @@ from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 
 if TYPE_CHECKING:
+    from pytest_metaprompt.baselines import Comparison
     from pytest_metaprompt.plugin.collection import CaseItem
+    from pytest_metaprompt.plugin.comparing import Comparing
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class PromptSession:
         self.notes: list[str] = []
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
+        self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
@@ -124,7 +127,13 @@ class PromptSession:
         run = runs[loaded.suite.key]
         if not run.complete:
             return f"gate not judged: {len(run.results)} of {len(loaded.suite.cases)} cases were run"
-        return judge_gate(loaded.suite.gate or GateSettings(), run)
+        found = self.comparison(loaded, run)
+        regressed = None if found is None else found.regressions
+        return judge_gate(loaded.suite.gate or GateSettings(), run, regressed=regressed)
+
+    def comparison(self, loaded: LoadedSuite, run: Run) -> Comparison | None:
+        """How a run differs from the baseline; None without one. Cases that may be worse are asked again first."""
+        return None if self.comparing is None else self.comparing.of(loaded, run)
 
     def wait_for(self, loaded: LoadedSuite) -> None:
         """Wait until every selected case of a suite has its result."""

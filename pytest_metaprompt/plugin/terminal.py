@@ -86,8 +86,8 @@ def write_table(terminal: TerminalReporter, rows: Iterable[Sequence[str]]) -> No
         terminal.write_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def suite_row(name: str, run: Run, gate: str) -> tuple[str, ...]:
-    """A suite's line in the table."""
+def suite_row(name: str, run: Run, gate: str, change: str | None = None) -> tuple[str, ...]:
+    """A suite's line in the table; `change` is against the baseline, where there is one."""
     from pytest_metaprompt.stats import run_accuracy
 
     share = run_accuracy(run)
@@ -99,6 +99,7 @@ def suite_row(name: str, run: Run, gate: str) -> tuple[str, ...]:
         f"{share.value:.2f} ({share.low:.2f}-{share.high:.2f})",
         str(errors),
         gate,
+        *([] if change is None else [change]),
     )
 
 

@@ -59,7 +59,7 @@ def read_envelope(reply: str) -> Envelope:
     Raises:
         EnvelopeError: There is none, or it is not the form; the message says what, for the meta model to put right.
     """
-    value = _first_object(reply)
+    value = first_object(reply)
     verdict = value.get("verdict")
     if verdict not in VERDICTS:
         raise EnvelopeError(f"verdict must be one of {', '.join(VERDICTS)}, is {verdict!r}")
@@ -113,7 +113,12 @@ def _joint(left: str, right: str) -> str:
     return "" if not left or not right or left[-1].isspace() or right[0].isspace() else "\n"
 
 
-def _first_object(reply: str) -> Mapping[str, Json]:
+def first_object(reply: str) -> Mapping[str, Json]:
+    """The first complete JSON object of a reply, fenced or not.
+
+    Raises:
+        EnvelopeError: There is none.
+    """
     decoder = json.JSONDecoder()
     for start in _positions(reply, "{"):
         try:

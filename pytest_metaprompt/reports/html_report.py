@@ -116,7 +116,7 @@ def _suite(suite: SuitePart, report: Report) -> Mapping[str, object]:
 
 
 def _change(suite: SuitePart) -> str:
-    baseline = suite.get("baseline")
+    baseline = suite["baseline"]
     if baseline is None:
         return ""
     return f"{len(baseline['regressions'])} worse, {len(baseline['improvements'])} better"

@@ -6,7 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_metaprompt.reports.parts import AttemptPart, CasePart, RepairPart, Report, SharePart, SuitePart, VerdictPart
+from pytest_metaprompt.reports.parts import (
+    AttemptPart,
+    BaselinePart,
+    CasePart,
+    RepairPart,
+    Report,
+    SharePart,
+    SuitePart,
+    VerdictPart,
+)
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
@@ -33,11 +42,12 @@ class TotalUsage:
 
 @dataclass(frozen=True, slots=True)
 class SuiteReport:
-    """A run with the names it goes by: paths from the root directory."""
+    """A run with the names it goes by, paths from the root directory, and how it differs from a baseline."""
 
     path: str
     routine: str
     run: Run
+    baseline: BaselinePart | None = None
 
 
 def as_json(report: Report) -> str:
@@ -73,6 +83,7 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "routine": suite.routine,
         "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
         "accuracy": _share(run_accuracy(suite.run)),
+        "baseline": suite.baseline,
         "cases": [_case(result) for result in suite.run.results],
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NotRequired, TypedDict
+from typing import TypedDict
 
 from pytest_metaprompt.suites import Json
 
@@ -33,6 +33,9 @@ class BaselinePart(TypedDict):
 
     regressions: list[str]
     improvements: list[str]
+    stale: list[str]
+    new: list[str]
+    gone: list[str]
 
 
 class VerdictPart(TypedDict):
@@ -82,7 +85,7 @@ class SuitePart(TypedDict):
     target: str | None
     accuracy: SharePart
     cases: list[CasePart]
-    baseline: NotRequired[BaselinePart]
+    baseline: BaselinePart | None
 
 
 class GatePart(TypedDict):

@@ -64,7 +64,8 @@ def _in_place(schema: Schema, definitions: dict[str, Schema], begun: dict[str, S
     found = schema.copy()
     if "$ref" in found:
         target = _in_place(Schema({"$ref": found.pop("$ref")}), definitions, begun)
-        return {**target, **found}
+        # An empty target is one that is still being read: it is not copied before it is whole.
+        return {**target, **found} if target else target
     if "items" in found:
         found["items"] = _in_place(found["items"], definitions, begun)
             more = found.get("additionalProperties")

@@ -18,14 +18,11 @@ class ResultError(ValueError):
 def read_result(result: object, *, threshold: float | None, label: str, bounded: bool = True) -> Verdict:
     """The verdict that a result stands for; `label` begins its reason, as in `x.py:get_assert returned`.
 
-    Scores are brought into 0..1. If not `bounded` they are not, and the texts "true" and "false" are truth values:
-    so promptfoo has it.
+    Scores are brought into 0..1, unless they are not to be `bounded`.
 
     Raises:
         ResultError: It is none of the things that are understood.
     """
-    if not bounded and isinstance(result, str) and result.lower() in ("true", "false"):
-        result = result.lower() == "true"
     if isinstance(result, bool):
         return holds(f"{label} true") if result else fails(f"{label} false")
     if isinstance(result, Mapping):

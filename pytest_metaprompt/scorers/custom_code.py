@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import ScorerError, SkippedError
@@ -38,11 +38,21 @@ class CustomCheck:
         context = context_of(attempt, dialect=wanted.dialect, config=wanted.settings.get("config"))
         result = await run_code(self.code, output, context, what=wanted.type, where=wanted.where)
         try:
-            return read_result(
-                result, threshold=wanted.threshold, label=self.code.label, bounded=wanted.dialect == "native"
-            )
+            return self._read(result)
         except ResultError as error:
             raise ScorerError(f"{wanted.type}: {error}", where=wanted.where) from None
+
+    def _read(self, result: object) -> Verdict:
+        threshold, label = self.assertion.threshold, self.code.label
+        if self.assertion.dialect == "native":
+            return read_result(result, threshold=threshold, label=label)
+        if isinstance(result, str) and result.lower() in ("true", "false"):
+            result = result.lower() == "true"
+        verdict = read_result(result, threshold=threshold, label=label, bounded=False)
+        if isinstance(result, bool) and self.assertion.negated:
+            # promptfoo keeps scores under `not-`, but not those that a mere truth value stands for.
+            return replace(verdict, score=1.0 - verdict.score)
+        return verdict
 
 
 def open_python(assertion: Assertion) -> Scorer:

@@ -48,6 +48,13 @@ WHOLE = {
             "assert": [
                 {"type": "json", "value": 1, "ignore_paths": ["a"], "tolerance": 0.1, "ignore_order": True},
                 {"type": "not-tool-call", "mode": "exact", "threshold": 1, "weight": 0, "metric": "m"},
+                {
+                    "type": "assert-set",
+                    "assert": [
+                        {"type": "python", "value": "True", "config": {"a": 1}, "transform": "output"},
+                        {"type": "assert-set", "assert": [{"type": "is-json"}]},
+                    ],
+                },
             ],
         },
         {
@@ -178,7 +185,10 @@ TOP = (
     "known: cases, defaults, description, fix, gate, judge, meta, min_pass, objective, repeat, routine, source, target"
 )
 CASE = "known: assert, expect, id, input, messages, protected, split, tags, vars"
-ASSERTION = "known: ignore_order, ignore_paths, metric, mode, threshold, tolerance, type, value, weight"
+ASSERTION = (
+    "known: assert, config, ignore_order, ignore_paths, metric, mode, "
+    "threshold, tolerance, transform, type, value, weight"
+)
 REST = "routine: r.md\ncases: [{input: hi, expect: ho}]\n"
 
 

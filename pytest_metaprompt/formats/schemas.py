@@ -68,7 +68,7 @@ def _in_place(schema: Schema, definitions: dict[str, Schema], begun: dict[str, S
         return {**target, **found} if target else target
     if "items" in found:
         found["items"] = _in_place(found["items"], definitions, begun)
-            more = found.get("additionalProperties")
+    more = found.get("additionalProperties")
     if isinstance(more, dict):
         found["additionalProperties"] = _in_place(more, definitions, begun)
     if "properties" in found:

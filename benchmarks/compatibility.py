@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +39,35 @@ ENVIRONMENT = {"NO_COLOR": "1", "PROMPTFOO_DISABLE_TELEMETRY": "1", "OPENAI_API_
 
 
 @dataclass(frozen=True, slots=True)
+class Reason:
+    """Why results differ: those of a config whose title and difference hold the pattern."""
+
+    config: str
+    pattern: str
+    why: str
+
+
+REASONS = (
+    Reason("p-asserts", r"is-sql|contains-sql", "there is no parser of SQL here: an error, never a pass"),
+    Reason("p-asserts", r"guardrails", "no provider says which guardrails it applied: an error, never a pass"),
+    Reason("p-asserts", r"contains-all \[\]", "an empty list would hold for every reply: an error"),
+    Reason("p-asserts", r"regex", "a pattern that is none is an error under both signs, not a wrong answer"),
+    Reason("p-asserts", r"finish-reason", "without a reason from the provider nothing can be said: an error"),
+    Reason("p-asserts", r"python", "code that breaks or judges nothing is an error under both signs"),
+    Reason("p-judge|p-csv|p-errors", r"llm-rubric|similar|factuality|closedqa|g-eval|relevance|recall|faith|judge",
+           "judged with prompts of our own, by a judge that must be named"),
+    Reason("p-errors", r"score 0 there, 1", "an empty reply that counts as a refusal passes with its full score"),
+    Reason("p-files|p-vars-file-.", r"fromfile", "vars that name a file with file:// are read, and not ignored"),
+    Reason("p-path-14", r"", "a prompt `*` does not load the config itself"),
+    Reason("p-prompt-templating|p-templating", r"unexpected char", "a stray backslash is an error, and not swallowed"),
+    Reason("p-resolve", r"\[\$&\]", "`$` in a value means nothing: it is put in as it is"),
+    Reason("p-transform", r"other ", "the context of a transform has tool_calls, too"),
+    Reason("p-yaml", r"object Object", "a date is the text that is written, not `[object Object]`"),
+)  # fmt: skip
+"""Every difference has one. Most are errors here that pass or fail there by accident."""
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """A result that is not promptfoo's. `what` compares the two."""
 
@@ -45,6 +76,13 @@ class Difference:
     column: int
     title: str
     what: str
+
+    @property
+    def reason(self) -> str | None:
+        """Why it differs, if that is known."""
+        told = f"{self.title} {self.what}"
+        fitting = (one for one in REASONS if re.fullmatch(one.config, self.config) and re.search(one.pattern, told))
+        return next((one.why for one in fitting), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +125,7 @@ def _run(cases: Path, port: int) -> dict[str, Any]:
     url = {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(cases)]
     command += ["--metaprompt-report=report.json", *readable]
-    done = subprocess.run(
-        command, cwd=cases, env={**os.environ, **url}, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(command, cwd=cases, env={**os.environ, **url}, capture_output=True, text=True, check=False)
     path = cases / "report.json"
     if not path.is_file():
         raise RuntimeError(done.stdout[-3000:] + done.stderr[-3000:])
@@ -113,7 +149,7 @@ def _compare(name: str, cases: Path, report: dict[str, Any], oracle: Any) -> Com
         note = "both refuse it" if isinstance(suites, str) else "promptfoo aborts, here it runs"
         return Compared(name, 0, 0, 0, (), note)
     if isinstance(suites, str):
-        return Compared(name, len(oracle["results"]), 0, 0, (), f"refused: {suites}")
+        return Compared(name, len(oracle["results"]), 0, 0, (), f"refused: {suites.partition(': ')[2]}")
     expected = {(result["test_index"], result["prompt_index"]): result for result in oracle["results"]}
     found = dict(_results(path, cases, suites, report))
     agreeing, unjudged, differences = 0, 0, []
@@ -143,7 +179,7 @@ def _numbers(cases: tuple[ColumnCase, ...], repeat: int) -> dict[str, list[int]]
     """The numbers of each case's repetitions: a test, its repetitions, in each of them its combinations of vars."""
     numbers: dict[str, list[int]] = {}
     start = 0
-    for _, group in groupby(cases, key=lambda one: one.case.where):
+    for _, group in groupby(cases, key=lambda one: one.origin):
         combinations = list(group)
         for at, one in enumerate(combinations):
             numbers[one.case.id] = [start + again * len(combinations) + at for again in range(repeat)]
@@ -225,12 +261,19 @@ def _wait_for(url: str) -> None:
 
 def table(compared: list[Compared]) -> str:
     """The table, in Markdown."""
-    lines = ["| config | results | agreeing | differing |", "|---|---|---|---|"]
+    lines = ["| config | results | agreeing | differing, and why |", "|---|---|---|---|"]
     for one in compared:
-        lines.append(f"| `{one.name}` | {one.results} | {one.agreeing} | {len(one.differences)} {one.note}|")
+        lines.append(f"| `{one.name}` | {one.results} | {one.agreeing} | {_why(one)} |")
     results, agreeing = sum(one.results for one in compared), sum(one.agreeing for one in compared)
     lines.append(f"| all | {results} | {agreeing} | {results - agreeing} |")
     return "\n".join(lines)
+
+
+def _why(compared: Compared) -> str:
+    reasons = Counter(difference.reason or "unexplained" for difference in compared.differences)
+    return "; ".join(
+        [f"{number}: {reason}" for reason, number in reasons.items()] + [compared.note] * bool(compared.note)
+    )
 
 
 def main() -> None:
@@ -241,7 +284,8 @@ def main() -> None:
     print(table(compared))
     for one in compared:
         for difference in one.differences:
-            print(f"{one.name} {difference.test}/{difference.column} {difference.title!r}: {difference.what}")
+            if difference.reason is None or "-v" in sys.argv:
+                print(f"{one.name} {difference.test}/{difference.column} {difference.title!r}: {difference.what}")
 
 
 if __name__ == "__main__":

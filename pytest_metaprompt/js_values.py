@@ -65,7 +65,7 @@ def number_text(value: int | float) -> str:
 
 
 def js_json(value: Json, *, indent: int | None = None) -> str:
-    """What `JSON.stringify(value, null, indent)` gives: compact without an indent, and null for what JSON cannot hold."""
+    """What `JSON.stringify(value, null, indent)` gives: compact without an indent, null for what JSON cannot hold."""
     separators = (",", ": ") if indent else (",", ":")
     return json.dumps(_writable(value), ensure_ascii=False, indent=indent or None, separators=separators)
 

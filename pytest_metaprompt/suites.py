@@ -77,8 +77,8 @@ class ColumnTest:
     """What a promptfoo test says beside its vars and assertions. Its texts are templates.
 
     `output` stands in for the reply where it is not None. `store_as` names a variable of later tests, `conversation`
-    the one that the test belongs to. `config` goes over what the prompt and its provider send, `target` takes the place of
-    the suite's.
+    the one that the test belongs to. `config` goes over what the prompt and its provider send, `target` takes the place
+    of the suite's.
     """
 
     prefix: str = ""

@@ -27,6 +27,7 @@ def chat_messages(prompt: str, *, provider: str) -> tuple[Message, ...]:
         return (Message("user", prompt),)
     if prompt.strip().startswith("- role:"):
         try:
+            _check_indents(prompt)
             return _messages(parse_yaml(prompt, "the prompt"))
         except SuiteFileError as error:
             raise RoutineError(f"the prompt begins with  - role:  and is not valid YAML: {error}") from None
@@ -52,6 +53,15 @@ def shaped(reply: Reply, *, parsed: bool) -> Reply:
         except ValueError:
             return reply
     return reply
+
+
+def _check_indents(prompt: str) -> None:
+    """Returns if every line is indented as much as the list, or more: a line break in a var may end a text early."""
+    lines = [line for line in prompt.split("\n") if line.strip()]
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    if not all(line.startswith((" " * indent + "-", " " * (indent + 1))) for line in lines):
+        hint = "a line break in a var ends the text: write {{ name | dump }}"
+        raise RoutineError("the prompt begins with  - role:  and is not valid YAML", hint=hint)
 
 
 def _messages(value: Json) -> tuple[Message, ...]:

@@ -185,7 +185,14 @@ class NunjucksEnvironment(SandboxedEnvironment):
 
 
 def _call(name: str, *arguments: nodes.Node) -> nodes.Call:
-    return nodes.Call(nodes.EnvironmentAttribute(name), [argument for argument in arguments if isinstance(argument, nodes.Expr)], [], None, None, lineno=arguments[0].lineno)
+    return nodes.Call(
+        nodes.EnvironmentAttribute(name),
+        [argument for argument in arguments if isinstance(argument, nodes.Expr)],
+        [],
+        None,
+        None,
+        lineno=arguments[0].lineno,
+    )
 
 
 def _holds(obj: Any, key: Any) -> bool:

@@ -64,9 +64,11 @@ _RESERVED = "gate"
 
 @dataclass(frozen=True, slots=True)
 class ColumnCase:
-    """A case, and the prompts and providers that it is for; None means all."""
+    """A case, and the prompts and providers that it is for; None means all. `origin` is the number of the test that it
+    was expanded from."""
 
     case: Case
+    origin: int
     prompts: tuple[str, ...] | None
     providers: tuple[str, ...] | None
     serial: bool
@@ -86,7 +88,7 @@ def read_cases(top: Fields, folder: Folder, env: Mapping[str, str]) -> tuple[Col
     base = _default_test(top, folder)
     forms = list(_forms(top, base, folder)) or [Fields({}, top.where, "the test")]
     reader = _Reader(folder, env)
-    return _with_ids([found for form in forms for found in reader.cases(merged(base, form))])
+    return _with_ids([found for at, form in enumerate(forms) for found in reader.cases(merged(base, form), at)])
 
 
 def _default_test(top: Fields, folder: Folder) -> Fields:
@@ -149,7 +151,7 @@ class _Reader:
     folder: Folder
     env: Mapping[str, str]
 
-    def cases(self, fields: Fields) -> Iterator[ColumnCase]:
+    def cases(self, fields: Fields, origin: int) -> Iterator[ColumnCase]:
         """The cases that a merged test stands for."""
         options = fields.fields("options")
         if options.has("repeat"):
@@ -168,10 +170,8 @@ class _Reader:
         serial = test.store_as is not None or options.flag("runSerially")
         for row in rows:
             varied = [row[name] for name in row if row[name] != values[name]] if len(rows) > 1 else []
-            name = _case_id(case, row, varied)
-            yield ColumnCase(
-                replace(case, id=name, vars=row), fields.texts("prompts"), fields.texts("providers"), serial
-            )
+            named = replace(case, id=_case_id(case, row, varied), vars=row)
+            yield ColumnCase(named, origin, fields.texts("prompts"), fields.texts("providers"), serial)
 
     def _column_test(self, fields: Fields, options: Fields) -> ColumnTest:
         output = fields.plain("providerOutput")

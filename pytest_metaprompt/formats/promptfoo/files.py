@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import glob as globbing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,7 +64,7 @@ class Folder:
         folder = base or self.path
         if (folder / name).is_file():
             return (folder / name,)
-        found = [folder / one for one in glob.glob(name, root_dir=folder, recursive=True)]
+        found = [folder / one for one in globbing.glob(name, root_dir=folder, recursive=True)]  # noqa: PTH207  # `../` may lead it
         return tuple(sorted((one for one in found if one.is_file() and one != self.config), reverse=True))
 
 

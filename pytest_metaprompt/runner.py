@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pytest_metaprompt.columns.asking import ColumnAsker
+from pytest_metaprompt.columns.asking import ColumnAsker, column_messages
 from pytest_metaprompt.columns.memory import Memory
 from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite, SuiteKey
+from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, Suite, SuiteKey
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -90,6 +90,19 @@ class Asker:
         except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
             return replace(attempt, error=str(error))
 
+    async def ask_once(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
+        """One asking of a case that stands alone, where the target gives a reply.
+
+        Raises:
+            ModelCallError: It gives none.
+            SetupError: It cannot be asked at all.
+            RoutineError: The routine cannot be rendered.
+        """
+        if suite.column is not None:
+            asker = ColumnAsker(self.open_client, self.open_scorer)
+            return await asker.ask(suite, case, routine, sample=sample, memory=Memory())
+        return await self.ask(suite, Attempt(case, messages=render(routine, case), sample=sample))
+
     async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
         """The rendered attempt with its reply and verdicts.
 
@@ -108,6 +121,15 @@ class Asker:
             return replace(answered, verdicts=tuple([await scorer.score(answered) for scorer in scorers]))
         except ScorerError as error:
             return replace(answered, error=str(error))
+
+
+def messages_for(suite: Suite, case: Case, routine: Routine) -> tuple[Message, ...]:
+    """The messages that the target sees for a case.
+
+    Raises:
+        RoutineError: The routine cannot be rendered for it.
+    """
+    return render(routine, case) if suite.column is None else column_messages(suite, case, routine)
 
 
 def outcome_of(suite: Suite, attempts: Sequence[Attempt]) -> Outcome:

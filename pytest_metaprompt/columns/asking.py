@@ -19,7 +19,7 @@ from pytest_metaprompt.columns.rendering import (
     sees_conversation,
 )
 from pytest_metaprompt.columns.requests import build_request, parses_reply
-from pytest_metaprompt.errors import MetapromptError, SetupError, SkippedError
+from pytest_metaprompt.errors import MetapromptError, ModelCallError, RoutineError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, Reply
 from pytest_metaprompt.routines import Routine
@@ -39,6 +39,18 @@ class ColumnAsker:
 
     async def attempt(self, suite: Suite, case: Case, routine: Routine, *, sample: int, memory: Memory) -> Attempt:
         """One asking of a test. What goes wrong, in whatever file or function, is the attempt's `error`."""
+        try:
+            return await self.ask(suite, case, routine, sample=sample, memory=memory)
+        except (ModelCallError, SetupError) as error:
+            return Attempt(case, sample=sample, error=str(error))
+
+    async def ask(self, suite: Suite, case: Case, routine: Routine, *, sample: int, memory: Memory) -> Attempt:
+        """The same, where the provider gives a reply.
+
+        Raises:
+            ModelCallError: It gives none.
+            SetupError: It cannot be asked at all.
+        """
         attempt = Attempt(case, sample=sample)
         try:
             situation = _situation(suite, case, sample)
@@ -46,6 +58,8 @@ class ColumnAsker:
             request = build_request(rendered, situation)
             attempt = replace(attempt, messages=request.messages, params={**situation.target.params, **request.params})
             return await _Asking(self, suite, situation, rendered, memory).finish(attempt)
+        except (ModelCallError, SetupError):
+            raise
         except SkippedError as error:
             return replace(attempt, skipped=str(error))
         except MetapromptError as error:
@@ -129,6 +143,19 @@ class _Asking:
         if self._column.delay_s and not reply.cached:
             await asyncio.sleep(self._column.delay_s)
         return reply
+
+
+def column_messages(suite: Suite, case: Case, routine: Routine) -> tuple[Message, ...]:
+    """The messages that a provider sees for a test that stands alone.
+
+    Raises:
+        RoutineError: The prompt cannot be rendered.
+    """
+    try:
+        situation = _situation(suite, case, 0)
+        return build_request(render_column(routine, situation, case.vars), situation).messages
+    except MetapromptError as error:
+        raise RoutineError(error.message, where=error.where, hint=error.hint) from error
 
 
 def _situation(suite: Suite, case: Case, sample: int) -> Situation:

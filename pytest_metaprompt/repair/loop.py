@@ -37,7 +37,7 @@ from pytest_metaprompt.results import (
     Subject,
     TracePoint,
 )
-from pytest_metaprompt.routines import Routine, render
+from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.runner import each, outcome_of
 
 MAX_ROUNDS = 8
@@ -351,9 +351,8 @@ class Repair:
 
     async def _draw(self, text: str, key: str, sample: int) -> bool:
         subject, routine = self._subjects[key], self._routines[text]
-        attempt = Attempt(subject.case, messages=render(routine, subject.case), sample=sample)
         try:
-            answered = await self._job.asker.ask(subject.suite, attempt)
+            answered = await self._job.asker.ask_once(subject.suite, subject.case, routine, sample)
         except BudgetExhaustedError:
             raise
         except (ModelCallError, SetupError) as error:

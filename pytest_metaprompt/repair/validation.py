@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.repair.showing import instructions, shown_turn
 from pytest_metaprompt.results import Proposal, Subject
-from pytest_metaprompt.routines import Routine, parse_routine, render
+from pytest_metaprompt.routines import Routine, parse_routine
+from pytest_metaprompt.runner import messages_for
 from pytest_metaprompt.suites import Json
 
 COPIED_WORDS = 8
@@ -120,7 +121,7 @@ def _texts(routine: Routine, kind: str) -> list[str]:
 def _check_renders(new: Routine, proposal: Proposal, terms: Terms) -> None:
     for subject in terms.subjects:
         try:
-            render(new, subject.case)
+            messages_for(subject.suite, subject.case, new)
         except RoutineError as error:
             raise RefusedError(f"does not render for {subject.key!r}: {error.message}") from None
 

@@ -16,6 +16,7 @@ from pytest_metaprompt.reports.parts import (
     SuitePart,
     VerdictPart,
 )
+from pytest_metaprompt.metrics import attempt_metrics, run_metrics
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
@@ -84,6 +85,7 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
         "accuracy": _share(run_accuracy(suite.run)),
         "baseline": suite.baseline,
+        "metrics": run_metrics(suite.run),
         "cases": [_case(result) for result in suite.run.results],
     }
 
@@ -124,6 +126,7 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         "cached": reply.cached,
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
+        "metrics": attempt_metrics(attempt),
         "error": attempt.error,
         "skipped": attempt.skipped,
         "verdicts": [

@@ -62,6 +62,7 @@ class AttemptPart(TypedDict):
     cached: bool
     usage: dict[str, int]
     cost_usd: float | None
+    metrics: dict[str, float]
     error: str | None
     skipped: str | None
     verdicts: list[VerdictPart]
@@ -84,6 +85,7 @@ class SuitePart(TypedDict):
     routine: str
     target: str | None
     accuracy: SharePart
+    metrics: dict[str, float | None]
     cases: list[CasePart]
     baseline: BaselinePart | None
 

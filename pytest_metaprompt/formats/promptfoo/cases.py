@@ -19,7 +19,7 @@ from pytest_metaprompt.formats.promptfoo.prompts import Prompt
 from pytest_metaprompt.formats.promptfoo.providers import Provider, read_param, read_provider
 from pytest_metaprompt.formats.promptfoo.tests import read_tests
 from pytest_metaprompt.formats.promptfoo.variables import combinations, read_vars
-from pytest_metaprompt.suites import Case, ColumnTest, Json, ModelSpec
+from pytest_metaprompt.suites import Assertion, Case, ColumnTest, Json, ModelSpec
 
 _KNOWN = frozenset(
     [
@@ -156,11 +156,12 @@ class _Reader:
         options = fields.fields("options")
         if options.has("repeat"):
             raise MetapromptError("options.repeat is not supported", where=fields.where, hint=_REFUSED["repeat"])
-        test = self._column_test(fields, options)
+        test, assertions = self._column_test(fields, options), read_assertions(fields)
         case = Case(
             id=fields.text("description") or "",
             where=fields.where,
-            assertions=read_assertions(fields),
+            assertions=assertions,
+            answer=_answer(assertions),
             threshold=fields.number("threshold"),
             column_test=test,
         )
@@ -199,6 +200,13 @@ class _Reader:
         if not fields.has("provider"):
             return None
         return read_provider(fields.entries["provider"], fields.where.path, self.folder, self.env).spec
+
+
+def _answer(assertions: tuple[Assertion, ...]) -> str | None:
+    """The whole right reply: what the only `equals` asks for, unless it is a template."""
+    wanted = [one.value for one in assertions if one.kind == "equals" and not one.negated]
+    text = wanted[0] if len(wanted) == 1 else None
+    return text if isinstance(text, str) and "{{" not in text else None
 
 
 def _case_id(case: Case, values: Mapping[str, Json], varied: list[Json]) -> str:

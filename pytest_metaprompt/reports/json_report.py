@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_metaprompt.metrics import attempt_metrics, run_metrics
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
@@ -16,7 +17,6 @@ from pytest_metaprompt.reports.parts import (
     SuitePart,
     VerdictPart,
 )
-from pytest_metaprompt.metrics import attempt_metrics, run_metrics
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,

@@ -109,7 +109,8 @@ def test_a_conversation_is_seen_by_the_tests_that_follow_in_it(project: Project)
         "prompts: ['{% for turn in _conversation %}[{{ turn.output }}]{% endfor %}{{q}}']\nproviders: [echo]\ntests:\n"
         "  - {description: a1, vars: {q: hi}, metadata: {conversationId: a}, assert: [{type: equals, value: hi}]}\n"
         "  - {description: b1, vars: {q: yo}, metadata: {conversationId: b}, assert: [{type: equals, value: yo}]}\n"
-        "  - {description: a2, vars: {q: so}, metadata: {conversationId: a}, assert: [{type: equals, value: '[hi]so'}]}\n",
+        "  - description: a2\n    vars: {q: so}\n    metadata: {conversationId: a}\n"
+        "    assert: [{type: equals, value: '[hi]so'}]\n",
     )
     project.run("promptfooconfig.yaml").result.assert_outcomes(passed=3)
 

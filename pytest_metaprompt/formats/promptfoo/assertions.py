@@ -5,19 +5,21 @@ from __future__ import annotations
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.promptfoo.document import Fields, fields_of
+from pytest_metaprompt.formats.promptfoo.graders import Graders
 from pytest_metaprompt.suites import Assertion
 
 _NEGATION = "not-"
 _COMMON = frozenset({"type", "value", "threshold", "weight", "metric", "transform", "assert", "description"})
 
 
-def read_assertions(fields: Fields, key: str = "assert") -> tuple[Assertion, ...]:
-    """The assertions under a key.
+def read_assertions(fields: Fields, graders: Graders | None = None) -> tuple[Assertion, ...]:
+    """The assertions of a test or of a set, those of a test with who grades them.
 
     Raises:
         MetapromptError: One is no mapping, or has no type.
     """
-    return tuple(_read(node, fields.where.path) for node in fields.nodes(key))
+    read = (_read(node, fields.where.path) for node in fields.nodes("assert"))
+    return tuple(found if graders is None else graders.given(found) for found in read)
 
 
 def _read(node: Marked, path: str) -> Assertion:

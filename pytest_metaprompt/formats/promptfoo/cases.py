@@ -14,6 +14,7 @@ from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.promptfoo.assertions import read_assertions
 from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of, read_nodes
 from pytest_metaprompt.formats.promptfoo.files import Folder
+from pytest_metaprompt.formats.promptfoo.graders import Graders
 from pytest_metaprompt.formats.promptfoo.merging import merged
 from pytest_metaprompt.formats.promptfoo.prompts import Prompt
 from pytest_metaprompt.formats.promptfoo.providers import Provider, read_param, read_provider
@@ -156,7 +157,7 @@ class _Reader:
         options = fields.fields("options")
         if options.has("repeat"):
             raise MetapromptError("options.repeat is not supported", where=fields.where, hint=_REFUSED["repeat"])
-        test, assertions = self._column_test(fields, options), read_assertions(fields)
+        test, assertions = self._column_test(fields, options), self._assertions(fields, options)
         case = Case(
             id=fields.text("description") or "",
             where=fields.where,
@@ -173,6 +174,9 @@ class _Reader:
             varied = [row[name] for name in row if row[name] != values[name]] if len(rows) > 1 else []
             named = replace(case, id=_case_id(case, row, varied), vars=row)
             yield ColumnCase(named, origin, fields.texts("prompts"), fields.texts("providers"), serial)
+
+    def _assertions(self, fields: Fields, options: Fields) -> tuple[Assertion, ...]:
+        return read_assertions(fields, Graders(options, self.folder, self.env))
 
     def _column_test(self, fields: Fields, options: Fields) -> ColumnTest:
         output = fields.plain("providerOutput")

@@ -46,9 +46,7 @@ def read_text(path: Path) -> SourceText:
         raw = path.read_bytes()
     except OSError as error:
         raise FileAccessError(f"cannot read {path}: {error.strerror or error}") from None
-    bom, encoding = _encoding(raw)
-    text = raw[len(bom) :].decode(encoding)
-    return SourceText(path, _LINE.sub(_as_newline, text), _digest(raw), encoding, bom, raw)
+    return _source(path, raw)
 
 
 def encode_like(source: SourceText, new_text: str) -> bytes:
@@ -78,14 +76,28 @@ def encode_like(source: SourceText, new_text: str) -> bytes:
         ) from None
 
 
-def write_back(source: SourceText, new_text: str) -> None:
-    """Replace the file's text, atomically, in its own encoding, line ends, mode and place behind a symlink.
+def virtually_written(source: SourceText, new_text: str) -> SourceText:
+    """The file as it would be read after `write_back`.
+
+    Raises:
+        FileAccessError: The text holds a character that the file's encoding cannot.
+    """
+    raw = encode_like(source, new_text)
+    return SourceText(source.path, new_text, _digest(raw), source.encoding, source.bom, raw)
+
+
+def write_back(source: SourceText, new_text: str) -> SourceText:
+    """Replace the file's text, atomically, in its own encoding, line ends, mode and place behind a symlink, and return
+    the file as it is now.
 
     Raises:
         StaleFileError: The file is no longer what `read_text` saw; it was left alone.
         FileAccessError: The file could not be written; it holds what it held before.
     """
     content = encode_like(source, new_text)
+    written = _source(source.path, content)
+    if written.text != new_text:
+        raise FileAccessError(f"the new text of {source.path} would not read back as it is, so nothing was written")
     real = Path(os.path.realpath(source.path))
     _refuse_stale(source)
     try:
@@ -95,22 +107,28 @@ def write_back(source: SourceText, new_text: str) -> None:
     if real.read_bytes() != content:
         _replace(real, source.raw)
         raise FileAccessError(f"{source.path} did not read back as written, so the old text was put back")
+    return written
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file of ours in UTF-8, whole or not at all; what is no regular file, such as a pipe, is written into.
+    """Write a text file of ours in UTF-8; see `write_new_bytes`."""
+    write_new_bytes(path, text.encode())
+
+
+def write_new_bytes(path: Path, content: bytes) -> None:
+    """Write a file of ours, whole or not at all; what is no regular file, such as a pipe, is written into.
 
     Raises:
         OSError: It could not be written; what stood there before still does.
     """
     if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
         return
     real = Path(os.path.realpath(path))
     handle, name = tempfile.mkstemp(dir=real.parent, prefix=f".{real.name}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
         os.chmod(name, real.stat().st_mode & 0o7777 if real.exists() else 0o666 & ~_umask())
         os.replace(name, real)
     except BaseException:
@@ -159,6 +177,12 @@ def _keep_owner(name: str, status: os.stat_result) -> None:
             os.chown(name, status.st_uid, status.st_gid)
         except PermissionError:
             return  # Only root may give a file away; the content matters more than its owner.
+
+
+def _source(path: Path, raw: bytes) -> SourceText:
+    bom, encoding = _encoding(raw)
+    text = raw[len(bom) :].decode(encoding)
+    return SourceText(path, _LINE.sub(_as_newline, text), _digest(raw), encoding, bom, raw)
 
 
 def _encoding(raw: bytes) -> tuple[bytes, str]:

@@ -12,12 +12,12 @@ import re
 import textwrap
 import tokenize
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import pairwise
 
-from pytest_metaprompt.embedded.escapes import Unit, respell
+from pytest_metaprompt.embedded.escapes import Unit, alike, respell
 from pytest_metaprompt.errors import RoutineError, did_you_mean
 
 _LITERAL = re.compile(r"(?P<prefix>[A-Za-z]*)(?P<quotes>'''|\"\"\"|'|\")(?P<body>.*)(?P=quotes)", re.DOTALL)
@@ -176,15 +176,35 @@ def _literals(written: str) -> list[tuple[re.Match[str], int, int]]:
 
 def _shared(old: Sequence[str], new: str) -> list[str]:
     """The new text, divided as the old one was where they are alike."""
-    before, after = _WORD.findall("".join(old)), _WORD.findall(new)
-    blocks = SequenceMatcher(None, before, after, autojunk=False).get_matching_blocks()
-    old_at, new_at = _lengths(before), _lengths(after)
+    if len(old) == 1:
+        return [new]
+    joined = "".join(old)
+    head = alike(joined, new)
+    tail = alike(joined[head:][::-1], new[head:][::-1])
+    moved = _moves(joined[head : len(joined) - tail], new[head : len(new) - tail])
     cuts = [0]
     for end in _lengths(old)[1:-1]:
-        block = max((block for block in blocks if old_at[block.a] < end), key=lambda one: one.a, default=blocks[0])
-        inside = min(end, old_at[block.a + block.size]) - old_at[block.a]
-        cuts.append(max(cuts[-1], new_at[block.b] + max(inside, 0)))
+        if end <= head:
+            cuts.append(end)
+        elif end >= len(joined) - tail:
+            cuts.append(end + len(new) - len(joined))
+        else:
+            cuts.append(max(cuts[-1], head + moved(end - head)))
     return [new[start:stop] for start, stop in pairwise([*cuts, len(new)])]
+
+
+def _moves(old: str, new: str) -> Callable[[int], int]:
+    """From a place in the old text to the one in the new text that it corresponds to."""
+    before, after = _WORD.findall(old), _WORD.findall(new)
+    blocks = SequenceMatcher(None, before, after).get_matching_blocks()
+    old_at, new_at = _lengths(before), _lengths(after)
+
+    def moved(place: int) -> int:
+        block = max((one for one in blocks if old_at[one.a] < place), key=lambda one: one.a, default=blocks[0])
+        inside = min(place, old_at[block.a + block.size]) - old_at[block.a]
+        return new_at[block.b] + max(inside, 0)
+
+    return moved
 
 
 def _lengths(pieces: Sequence[str]) -> list[int]:

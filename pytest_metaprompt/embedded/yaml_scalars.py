@@ -185,16 +185,26 @@ def _indicators(header: str) -> int:
 
 def _is_plain(value: str) -> bool:
     """Whether a text can stand without quotes, in a block and inside of brackets."""
-    # A tab without quotes is read by libyaml, and refused by others.
-    if not value or "\n" in value or "\t" in value or _NOT_VERBATIM.search(value) or value.startswith(("---", "...")):
+    # A tab or a lone `=` without quotes is read by some readers, and refused by others.
+    if (
+        value in ("", "=")
+        or "\n" in value
+        or "\t" in value
+        or _NOT_VERBATIM.search(value)
+        or value.startswith(("---", "..."))
+    ):
         return False
+    return all(_reads_as(text, value) for text in (f"- {{k: {value}}}", f"- k: {value}\n"))
+
+
+def _reads_as(text: str, value: str) -> bool:
+    """Whether a list of one mapping has nothing in it but this plain text."""
     try:
-        tree = read_tree(f"[{{k: {value}}}]")
+        tree = read_tree(text)
         node = find(tree, (0, "k")).node
     except RoutineError:
         return False
-    holder = tree.documents[0].children[0]
-    return node.is_text and not node.style and node.value == value and len(holder.children) == 2
+    return node.is_text and not node.style and node.value == value and len(tree.documents[0].children[0].children) == 2
 
 
 def _escaped(value: str) -> str:

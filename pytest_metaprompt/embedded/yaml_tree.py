@@ -16,6 +16,7 @@ _LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _MAX_DEPTH = 100
 _BOM = "\ufeff"
 _TEXT_TAG = "tag:yaml.org,2002:str"
+_EQUALS_SIGN = "tag:yaml.org,2002:value"  # A tag of YAML 1.1 that only PyYAML knows.
 _Valued = yaml.ScalarEvent | yaml.MappingStartEvent | yaml.SequenceStartEvent
 _RESOLVER = yaml.resolver.Resolver()
 
@@ -48,7 +49,7 @@ class Node:
         if self.tag is not None:
             return self.tag in (_TEXT_TAG, "!")
         resolved: str = _RESOLVER.resolve(yaml.ScalarNode, self.value, (True, False))  # type: ignore[no-untyped-call]  # no stub
-        return self.style != "" or resolved == _TEXT_TAG
+        return self.style != "" or resolved in (_TEXT_TAG, _EQUALS_SIGN)
 
     def entries(self) -> Iterator[tuple[Node, Node]]:
         """The keys and values of a mapping."""

@@ -60,10 +60,10 @@ def _parse_json(text: str, name: str) -> tuple[Part, ...]:
 
 def _json_part(text: str, item: JsonNode, name: str) -> Part:
     role, content = item.get("role"), item.get("content")
-    if role is None or role.value not in ROLES or content is None or content.kind != "text":
+    if role is None or role.value.lower() not in ROLES or content is None or content.kind != "text":
         raise _no_message(name, text, item.start)
     value: dict[str, Json] = json.loads(text[item.start : item.end])
-    return Part(role.value, content.value, item.start, content.start, content.end, _extra(value))
+    return Part(role.value.lower(), content.value, item.start, content.start, content.end, _extra(value))
 
 
 def _insert_json(text: str, at: int, said: Sequence[Said]) -> str:
@@ -110,7 +110,7 @@ def _yaml_part(text: str, tree: Tree, item: Node, header: int, name: str) -> Par
     entries = {key.value: value for key, value in message.entries()} if message.kind == "mapping" else {}
     if "role" not in entries or "content" not in entries:
         raise _no_message(name, text, item.start)
-    role, content = tree.resolve(entries["role"]).value, entries["content"]
+    role, content = tree.resolve(entries["role"]).value.lower(), entries["content"]
     if role not in ROLES or not tree.resolve(content).is_text:
         raise _no_message(name, text, content.start)
     extra = _extra({key: _plain(tree, value) for key, value in entries.items()})

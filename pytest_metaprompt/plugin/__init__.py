@@ -29,7 +29,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
     options = config.stash[options_key] = read_options(config)
     refuse_xdist(config, options)
+    if options.fix and options.mode == "review":
+        from pytest_metaprompt.plugin.reviewing import refuse_without_terminal
+
+        refuse_without_terminal(config)
     config.pluginmanager.register(Hooks(config, options), "metaprompt-session")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> pytest.ExitCode | None:
+    """Look at past repairs in place of running tests, if that was asked for."""
+    if not (config.option.metaprompt_journal or config.option.metaprompt_revert):
+        return None
+    from pytest_metaprompt.plugin.journal_commands import run_command
+
+    return run_command(config, read_options(config))
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:

@@ -34,6 +34,7 @@ def compare_with_baseline(state: PromptSession) -> None:
 def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     """Repair every failing routine; afterwards pytest counts what is true of the files as they are on disk now."""
     from pytest_metaprompt.plugin.repairing import repair_all
+    from pytest_metaprompt.plugin.settling import write_patch
 
     terminal = _terminal(session.config)
 
@@ -46,6 +47,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     if state.options.fix_note is not None:
         state.notes.append(state.options.fix_note)
     state.repairs.extend(repair_all(state, say))
+    write_patch(state)
     for repair in state.repairs:
         if repair.status == "applied":
             state.final.update({run.suite.key: run for run in repair.runs})

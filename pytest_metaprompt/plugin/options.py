@@ -14,8 +14,9 @@ import pytest
 from pytest_metaprompt.errors import did_you_mean
 from pytest_metaprompt.plugin.kinds import COLLECTABLE
 
-Mode = Literal["apply", "diff"]
-MODES: tuple[Mode, ...] = ("apply", "diff")
+Mode = Literal["apply", "diff", "review", "patch"]
+MODES: tuple[Mode, ...] = ("apply", "diff", "review", "patch")
+DEFAULT_PATCH = "metaprompt.patch"
 REPORTS = (".json", ".html", ".md")
 IniType = Literal["args", "bool", "float", "int", "string"]
 
@@ -26,6 +27,7 @@ class Options:
 
     fix: bool = False
     mode: Mode = "apply"
+    patch: Path = Path(DEFAULT_PATCH)
     fix_note: str | None = None
     target: str | None = None
     meta: str | None = None
@@ -43,6 +45,8 @@ class Options:
     baseline: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
+    journal: bool = False
+    revert: bool = False
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -108,8 +112,12 @@ class _Option:
 _TABLE = (
     _Option("fix", _flag, "repair failing routines, prove the repair, and write it back"),
     _Option(
-        "fix-mode", _mode, "what to do with a proved repair: apply (default) or diff, which only prints it", "MODE"
+        "fix-mode",
+        _mode,
+        "what to do with a proved repair: apply (default), diff (print it), review (ask for each), patch (a file)",
+        "MODE",
     ),
+    _Option("patch", str, f"the file of mode patch ({DEFAULT_PATCH}); .md gives GitHub suggestions", "FILE"),
     _Option("target", str, "ask this model (provider:name) in place of every suite's target", "MODEL"),
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
@@ -129,6 +137,8 @@ _TABLE = (
         repeatable=True,
     ),
     _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
+    _Option("journal", _flag, "tell in words what past repairs tried, decided and wrote; runs no test"),
+    _Option("revert", _flag, "take back the last repair that was written; runs no test"),
     _Option("allow-dirty", _flag, "overwrite a routine that has uncommitted changes in git"),
     _Option("exit-non-zero-on-fix", _flag, "exit with 1 after a repair was applied, even if all passes now"),
     _Option(
@@ -179,7 +189,8 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     reports = cast("list[str]", chosen["report"] or [])
     return Options(
         fix=fix,
-        mode=cast("Mode", chosen["fix-mode"] or "apply") if note is None else "diff",
+        mode=_chosen_mode(given, chosen) if note is None else "diff",
+        patch=folder / cast("str", chosen["patch"] or DEFAULT_PATCH),
         fix_note=note,
         target=cast("str | None", chosen["target"]),
         meta=cast("str | None", chosen["meta"]),
@@ -197,6 +208,8 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         baseline=_path(folder, chosen["baseline"]),
         save_baseline=_path(folder, chosen["save-baseline"]),
         changed=cast("str | None", chosen["changed"]),
+        journal=bool(given["journal"]),
+        revert=bool(given["revert"]),
     )
 
 
@@ -215,12 +228,20 @@ def refuse_xdist(config: pytest.Config, options: Options) -> None:
         raise pytest.UsageError(f"{what} does not work under pytest-xdist yet: add -n 0 (calls are concurrent anyway)")
 
 
+def _chosen_mode(given: Mapping[str, object], chosen: Mapping[str, object]) -> Mode:
+    """The mode; a patch file that is named without a mode says which one is meant."""
+    if given["patch"] and not given["fix-mode"]:
+        return "patch"
+    return cast("Mode", chosen["fix-mode"] or "apply")
+
+
 def _wants_fix(given: Mapping[str, object], ini: Mapping[str, object], *, in_ci: bool) -> tuple[bool, str | None]:
     """Whether to repair, and why only to show it. In CI nothing is written unless the command line says so."""
     if given["fix"]:
         return True, None
-    wanted = bool(ini["fix"]) or given["fix-mode"] is not None
-    if wanted and in_ci and (given["fix-mode"] or ini["fix-mode"] or "apply") == "apply":
+    wanted = bool(ini["fix"]) or given["fix-mode"] is not None or given["patch"] is not None
+    writes = (given["fix-mode"] or ("patch" if given["patch"] else None) or ini["fix-mode"] or "apply") == "apply"
+    if wanted and in_ci and writes:
         return True, "CI is set and --metaprompt-fix is not on the command line, so repairs are shown and not written"
     return wanted, None
 

@@ -12,16 +12,16 @@ from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import SourceText
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+from pytest_metaprompt.plugin.settling import settle
 from pytest_metaprompt.protocols import Proposer
 from pytest_metaprompt.repair.job import RepairJob
-from pytest_metaprompt.repair.journal import FileJournal
-from pytest_metaprompt.repair.outcome import Spent, repair_routine
+from pytest_metaprompt.repair.journal import FOLDER, FileJournal
+from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.reflect import Reflect
 from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
 from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
 
-JOURNAL = ".metaprompt"
 FREE = ("local", "echo")
 
 Say = Callable[[str], None]
@@ -91,9 +91,12 @@ def _search(
     def spent() -> Spent:
         return Spent(models.target_calls, models.meta_calls, None, time.perf_counter() - started)
 
-    work = repair_routine(job, mode=session.options.mode, allow_dirty=session.options.allow_dirty, spent=spent)
+    writes = session.options.mode in ("apply", "review")
+    work = find_repair(job, writes=writes, allow_dirty=session.options.allow_dirty)
     try:
-        return session.thread.submit(work).result()
+        found = session.thread.submit(work).result()
+        found = replace(found, outcome=with_costs(found.outcome, spent()))
+        return settle(session, job, found)
     except MetapromptError as error:
         return RepairOutcome(job.routine.name, "error", str(error), count, count, runs=runs)
 
@@ -119,7 +122,7 @@ def _job(
         tools=frozenset(_tool_names(group)),
         seed=session.options.seed,
         limit=session.options.concurrency,
-        journal=FileJournal(session.root / JOURNAL, routine.name),
+        journal=FileJournal(session.root / FOLDER, routine.name),
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_metaprompt.baselines import Comparison
     from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
+    from pytest_metaprompt.repair.patches import FileChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +46,18 @@ class LoadedSuite:
 
 
 class PromptSession:
-    """The state of a session. `final` holds the runs that applied repairs replaced, `notes` lines for the summary."""
+    """The state of a session. `final` holds the runs that applied repairs replaced, `changes` what is kept for a
+    patch, `notes` lines for the summary."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
+        self.config = config
         self.options = options
         self.root = config.rootpath
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
         self.repairs: list[RepairOutcome] = []
+        self.changes: list[FileChange] = []
         self.notes: list[str] = []
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0

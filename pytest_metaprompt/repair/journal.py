@@ -11,6 +11,9 @@ from pathlib import Path
 from pytest_metaprompt.errors import FileAccessError
 from pytest_metaprompt.suites import Json
 
+FOLDER = ".metaprompt"
+"""The folder of the journal, in pytest's root directory."""
+
 
 def _now() -> datetime:
     return datetime.now(UTC)

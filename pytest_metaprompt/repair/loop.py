@@ -80,6 +80,7 @@ class Repair:
 
     async def measure(self, routine: Routine) -> tuple[Run, ...]:
         """Every case under a routine, with as many attempts as its suite asks for; what is known is not asked again."""
+        self._routines.setdefault(routine.text, routine)
         results = await each(
             self._job.subjects, lambda subject: self._complete(routine, subject), limit=self._job.limit
         )

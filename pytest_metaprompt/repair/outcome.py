@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
-from typing import Literal
 
 from pytest_metaprompt.errors import FileAccessError, RoutineError
 from pytest_metaprompt.repair.job import Findings, RepairJob
@@ -12,8 +10,7 @@ from pytest_metaprompt.repair.loop import Repair
 from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.writing import unified_diff, write_objection, write_routine
 from pytest_metaprompt.results import Count, HoldoutCount, RepairOutcome, RepairStatus, Run, Subject, TracePoint
-
-Mode = Literal["apply", "diff"]
+from pytest_metaprompt.routines import Routine, parse_routine
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +23,28 @@ class Spent:
     seconds: float
 
 
-async def repair_routine(job: RepairJob, *, mode: Mode, allow_dirty: bool, spent: Callable[[], Spent]) -> RepairOutcome:
-    """Repair one routine. Its file is changed only in mode `apply`, and only to a text that was proved better."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a search came to. `routine` is the text that was proved better, `old` what it replaces; None without one."""
+
+    outcome: RepairOutcome
+    old: Routine
+    routine: Routine | None = None
+    repair: Repair | None = None
+
+
+async def find_repair(job: RepairJob, *, writes: bool, allow_dirty: bool) -> Found:
+    """Search a better text for a routine, writing nothing. With `writes`, a file that may not be written is left alone.
+
+    The status of what was proved better is `proposed`.
+    """
     before = _count(job.runs)
     outcome = RepairOutcome(job.routine.name, "rejected", "", before, before, runs=job.runs)
     if not any(result.outcome == "failed" for run in job.runs for result in run.results):
-        return replace(outcome, status="not_needed", reason="no case fails")
-    objection = write_objection(job.routine, allow_dirty=allow_dirty) if mode == "apply" else None
+        return Found(replace(outcome, status="not_needed", reason="no case fails"), job.routine)
+    objection = write_objection(job.routine, allow_dirty=allow_dirty) if writes else None
     if objection is not None:
-        return replace(outcome, reason=objection)
+        return Found(replace(outcome, reason=objection), job.routine)
     repair = Repair(job)
     found = await repair.run()
     outcome = replace(
@@ -46,12 +56,27 @@ async def repair_routine(job: RepairJob, *, mode: Mode, allow_dirty: bool, spent
     )
     if found.current.text == job.routine.text:
         outcome = replace(outcome, status=_status(found), reason=_why_not(job, found), broken=tuple(found.lost))
-    else:
-        job.progress("measuring every case under the new routine")
-        outcome = _write(
-            job, _with_evidence(outcome, job, found, await repair.measure(found.current)), found, mode=mode
-        )
-    return _with_costs(outcome, spent())
+        return Found(outcome, job.routine)
+    job.progress("measuring every case under the new routine")
+    outcome = _with_evidence(outcome, job, found, await repair.measure(found.current))
+    return Found(replace(outcome, status="proposed"), job.routine, found.current, repair)
+
+
+async def prove_edited(job: RepairJob, found: Found, text: str) -> Found:
+    """A proved repair with a text that a person changed: measured on every case, and kept only if it is better still.
+
+    Raises:
+        RoutineError: The text is no routine, breaks a case that passed, or fixes none; the message says which.
+    """
+    assert found.repair is not None, "only a proved repair is edited"
+    routine = replace(parse_routine(text, name=job.routine.name, form=job.routine.form), home=job.routine.home)
+    findings = replace(found.repair.found, current=routine)
+    outcome = _with_evidence(found.outcome, job, findings, await found.repair.measure(routine))
+    if outcome.broken or not outcome.fixed:
+        broken = f"it breaks {', '.join(outcome.broken)}" if outcome.broken else "it fixes no case"
+        raise RoutineError(f"the edited text is not better: {broken}")
+    reason = f"{outcome.reason}; edited by hand, measured on every case"
+    return replace(found, outcome=replace(outcome, reason=reason), routine=routine)
 
 
 def _with_evidence(outcome: RepairOutcome, job: RepairJob, found: Findings, after: tuple[Run, ...]) -> RepairOutcome:
@@ -76,18 +101,30 @@ def _with_evidence(outcome: RepairOutcome, job: RepairJob, found: Findings, afte
     )
 
 
-def _write(job: RepairJob, outcome: RepairOutcome, found: Findings, *, mode: Mode) -> RepairOutcome:
-    if mode == "diff":
-        return replace(outcome, status="proposed")
+def apply_repair(job: RepairJob, found: Found) -> RepairOutcome:
+    """Write what was proved better into the routine's file, and say so in the journal."""
+    outcome, routine = found.outcome, found.routine
+    if routine is None or found.old.home is None:
+        return outcome
+    before = found.old.home.source
     try:
-        written = write_routine(job.routine, found.current)
+        written = write_routine(found.old, routine)
     except (FileAccessError, RoutineError) as error:
-        return replace(outcome, status="error", reason=f"not written: {error}", after=outcome.before, runs=job.runs)
-    job.journal.note("written", before=job.routine.text, after=found.current.text, diff=outcome.diff)
+        before_it = outcome.before
+        return replace(outcome, status="error", reason=f"not written: {error}", after=before_it, runs=job.runs)
+    job.journal.note(
+        "written",
+        file=str(before.path),
+        before=before.text,
+        after=written.text,
+        diff=outcome.diff,
+        fixed=list(outcome.fixed),
+    )
     return replace(outcome, status="applied", written=written)
 
 
-def _with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
+def with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
+    """The outcome with what the repair used."""
     return replace(
         outcome,
         target_calls=spent.target_calls,

@@ -23,6 +23,11 @@ def shown_cases(routine: Routine, subjects: Sequence[Subject]) -> frozenset[str]
     return frozenset(subject.key for subject in subjects if turns and shown_turn(routine, subject) in turns)
 
 
+def spoken(routine: Routine) -> str:
+    """Every message. Not the file's text: a prompt file may hold the cases as well."""
+    return "\n\n".join(part.text for part in routine.parts)
+
+
 def instructions(routine: Routine) -> str:
     """Everything but the worked examples."""
     return "\n\n".join(part.text for index, part in enumerate(routine.parts) if routine.kind(index) != "examples")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.errors import RoutineError
-from pytest_metaprompt.repair.showing import instructions, shown_turn
+from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
 from pytest_metaprompt.results import Proposal, Subject
 from pytest_metaprompt.routines import Routine, parse_routine
 from pytest_metaprompt.runner import messages_for
@@ -162,10 +162,10 @@ def _check_manners(new: Routine, proposal: Proposal, terms: Terms) -> None:
 
 
 def _check_characters(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    for character in sorted(set(new.text) - set(terms.old.text)):
+    for character in sorted(set(spoken(new)) - set(spoken(terms.old))):
         if unicodedata.category(character) in ("Cf", "Cc", "Co", "Cs") and character not in "\n\t":
             raise RefusedError(f"holds an invisible character, U+{ord(character):04X}")
-    gained = set(_URL.findall(instructions(new))) - set(_URL.findall(terms.old.text))
+    gained = set(_URL.findall(instructions(new))) - set(_URL.findall(spoken(terms.old)))
     if gained:
         raise RefusedError(f"adds the address {min(gained)}")
 
@@ -173,7 +173,7 @@ def _check_characters(new: Routine, proposal: Proposal, terms: Terms) -> None:
 def _check_tools(new: Routine, proposal: Proposal, terms: Terms) -> None:
     if not terms.tools:
         return
-    known = terms.tools | set(_IDENTIFIER.findall(terms.old.text)) | set(new.placeholders)
+    known = terms.tools | set(_IDENTIFIER.findall(spoken(terms.old))) | set(new.placeholders)
     unknown = sorted(set(_IDENTIFIER.findall(instructions(new))) - known)
     if unknown:
         raise RefusedError(f"names {unknown[0]!r}, which is no tool of the target")
@@ -193,7 +193,7 @@ def _check_copies(new: Routine, proposal: Proposal, terms: Terms) -> None:
 
 
 def _refuse_copies(written: str, terms: Terms) -> None:
-    before, after = _normal(terms.old.text), _normal(written)
+    before, after = _normal(spoken(terms.old)), _normal(written)
     old_runs, new_runs = _runs(before), _runs(after)
     for subject in terms.subjects:
         for value in answers_of(subject):

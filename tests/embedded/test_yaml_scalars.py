@@ -108,6 +108,7 @@ def test_a_replaced_text_reads_back_and_nothing_else_changes(
         ("a: old\n", 'say "x"', 'a: say "x"\n'),
         ("a: old\n", '"x": \\d', "a: '\"x\": \\d'\n"),
         ("a: old\n", "yes", 'a: "yes"\n'),
+        ("a: old\n", "-", 'a: "-"\n'),
         ("a: 'old'\n", "it's", "a: 'it''s'\n"),
         ('a: "\\u00e9 old"\n', "é new", 'a: "\\u00e9 new"\n'),
         ("a: |\n    old\n\n\nb: 1\n", "one\n\ntwo\n", "a: |\n    one\n\n    two\n\n\nb: 1\n"),
@@ -147,6 +148,17 @@ def test_the_style_stays_where_the_value_allows_it(text: str, new: str, wanted: 
 def test_what_cannot_be_replaced_says_why(text: str, reason: str) -> None:
     with pytest.raises(RoutineError, match=reason.replace("*", r"\*")):
         replace_scalar(text, ("a",), "new")
+
+
+@pytest.mark.parametrize(
+    "value", ["-", "?", ":", "- x", "~", "null", "1e3", "=", "<<", "a:", "#", "2024-01-31", "x\ty"]
+)
+def test_what_yaml_takes_for_something_else_is_quoted(value: str) -> None:
+    for text in (
+        f"- k: {new_scalar(value, indent=4, in_flow=False)}\n",
+        f"[{{k: {new_scalar(value, indent=0, in_flow=True)}}}]",
+    ):
+        assert yaml.safe_load(text) == [{"k": value}]
 
 
 @given(value=VALUES.filter(lambda text: text.strip() == text != ""), in_flow=st.booleans())

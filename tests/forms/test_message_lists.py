@@ -146,6 +146,10 @@ def test_what_else_a_message_has_reaches_the_model() -> None:
     )
 
 
+def test_roles_may_be_written_in_any_case() -> None:
+    assert routine("- {role: System, content: S}\n", "messages-yaml").parts[0].role == "system"
+
+
 def test_the_frame_is_all_that_is_no_message() -> None:
     old = routine(GITHUB, "messages-yaml")
     elsewhere = routine(GITHUB.replace("expected: 2", "expected: 3"), "messages-yaml")

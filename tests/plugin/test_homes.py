@@ -219,6 +219,14 @@ def test_a_text_that_an_alias_repeats_is_not_repaired_and_no_call_is_spent(broke
     assert not broken.asked("big")
 
 
+def test_mode_diff_shows_what_would_help_even_where_it_cannot_be_written(broken: Project) -> None:
+    text = suite(broken, f'routine: {{inline: &text "{TEXT}"}}\ndescription: *text')
+    after = broken.run("--metaprompt-fix-mode=diff")
+    assert after.files == {"orders.metaprompt.yaml": text.encode()}
+    assert after.report["repairs"][0]["status"] == "proposed"
+    assert f"+{RULE}" in after.report["repairs"][0]["diff"]
+
+
 def test_template_code_in_a_routine_survives_a_repair(broken: Project) -> None:
     broken.write_bytes("routine.md", f"{TEXT}\n{{% if vip %}}\nBow.\n{{% endif %}}\n".encode())
     suite(broken, "routine: routine.md")

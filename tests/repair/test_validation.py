@@ -11,7 +11,7 @@ import pytest
 from pytest_metaprompt.errors import Place
 from pytest_metaprompt.repair.validation import RefusedError, Terms, validate
 from pytest_metaprompt.results import Proposal, Subject
-from pytest_metaprompt.routines import Routine, Turn, add_turns, parse_routine
+from pytest_metaprompt.routines import Routine, Turn, add_turns, parse_routine, replace_part
 from pytest_metaprompt.suites import Assertion, Case, Json, RoutineRef, Suite
 
 RULES = """\
@@ -149,3 +149,46 @@ def test_a_lone_answer_is_no_worked_example() -> None:
     terms = chat_terms()
     sly = terms.old.text.replace("\n\nuser:", "\nassistant:\nok\n\nuser:")
     assert refusal(sly, terms) == "holds a message that is no part of a worked example"
+
+
+PROMPT_FILE = """\
+messages:
+  - {role: system, content: Answer briefly and in one word.}
+  - role: user
+    content: "{{message}}"
+testData:
+  - {message: Is the blue teapot still to be had this week?, expected: probably tomorrow}
+"""
+
+
+def list_refusal(part: int, text: str) -> str:
+    """Why a new text of a message in a prompt file is refused. The file holds the case, too."""
+    old = parse_routine(PROMPT_FILE, name="x.prompt.yml", form="messages-yaml")
+    lone = subject("tea", {"message": "Is the blue teapot still to be had this week?"}, answer="probably tomorrow")
+    terms = Terms(old=old, editable=frozenset({"system", "examples"}), subjects=(lone,))
+    with pytest.raises(RefusedError) as caught:
+        try_text(replace_part(old, part, text).text, terms)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "reason"),
+    [
+        (0, "Answer briefly and in one word, as in probably tomorrow.", "copies the expected answer of 'tea'"),
+        (0, "Answer briefly. Is the blue teapot still to be had this week?", "copies the text of 'tea'"),
+        (0, "Answer briefly and\u200b in one word.", "holds an invisible character, U+200B"),
+        (0, "Answer briefly and in one word. {{mood}}", "adds the placeholder {{mood}}"),
+        (0, "Answer briefly and in one word. {% if x %}", "drops or adds the template code {% if x %}"),
+        (1, "{{message}}!", "changes the user part, which is frozen"),
+    ],
+)
+def test_messages_of_a_prompt_file_are_guarded_as_the_model_sees_them(part: int, text: str, reason: str) -> None:
+    assert reason in list_refusal(part, text)
+
+
+def test_what_stands_around_the_messages_is_frozen() -> None:
+    old = parse_routine(PROMPT_FILE, name="x.prompt.yml", form="messages-yaml")
+    terms = Terms(old=old, editable=frozenset({"system", "examples"}), subjects=())
+    easier = PROMPT_FILE.replace("expected: probably tomorrow", "expected: yes").replace("one word", "few words")
+    with pytest.raises(RefusedError, match="changes what stands around the messages, which is frozen"):
+        try_text(easier, terms)

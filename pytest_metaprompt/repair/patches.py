@@ -1,0 +1,79 @@
+"""Proved repairs as a patch that `git apply` takes, or as suggestions for a pull request."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from pytest_metaprompt.files import SourceText, encode_like, virtually_written
+from pytest_metaprompt.repair.outcome import Found
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file as it is, and as a repair would have it."""
+
+    before: SourceText
+    after: SourceText
+
+
+def change_of(found: Found) -> FileChange | None:
+    """What a proved repair would do to its file; None where nothing was proved or there is no file."""
+    if found.routine is None or found.old.home is None:
+        return None
+    source = found.old.home.source
+    return FileChange(source, virtually_written(source, found.old.home.put(found.routine.text)))
+
+
+def as_patch(change: FileChange) -> bytes:
+    """A unified diff of the file's bytes, line ends and encoding included, with its path from the top of the git
+    repository (from the file's own folder outside of one)."""
+    real = Path(os.path.realpath(change.before.path))
+    name = real.relative_to(git_top(real.parent) or real.parent).as_posix()
+    lines = difflib.diff_bytes(
+        difflib.unified_diff,
+        _lines(change.before.raw),
+        _lines(encode_like(change.before, change.after.text)),
+        fromfile=f"a/{name}".encode(),
+        tofile=f"b/{name}".encode(),
+    )
+    return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
+
+
+def as_suggestions(change: FileChange) -> str:
+    """GitHub's suggestion blocks, each with the lines of the file that it replaces, for a review comment there."""
+    old, new = change.before.text.split("\n"), change.after.text.split("\n")
+    real = Path(os.path.realpath(change.before.path))
+    name = real.relative_to(git_top(real.parent) or real.parent).as_posix()
+    blocks = []
+    for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        # A suggestion replaces lines: what is put in takes the line before it along, or the one behind at the top.
+        lead = 1 if start == end and start > 0 else 0
+        tail = 1 if start == end == 0 else 0
+        text = "\n".join(new[new_start - lead : new_end + tail])
+        fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
+        lines = f"{start + 1 - lead}" if end - start + lead + tail <= 1 else f"{start + 1 - lead}-{end + tail}"
+        blocks.append(f"`{name}`, line {lines}\n\n{fence}suggestion\n{text}\n{fence}\n")
+    return "\n".join(blocks)
+
+
+def git_top(folder: Path) -> Path | None:
+    """The top folder of the git repository that a folder is in; None outside of git."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    command = [git, "-C", str(folder), "rev-parse", "--show-toplevel"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return Path(found.stdout.rstrip("\n")) if found.returncode == 0 else None
+
+
+def _lines(raw: bytes) -> list[bytes]:
+    """The lines as git counts them: each ends with a line feed, whatever stands before it."""
+    return re.findall(rb"[^\n]*\n|[^\n]+", raw)

@@ -1,0 +1,153 @@
+"""What becomes of a proved repair in each mode."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import RULE, Project, append, envelope, obeys_the_rule
+
+SUITE = """\
+routine: routine.md
+target: {model: openai:small, base_url: BASE}
+meta: {model: openai:big, base_url: BASE}
+cases:
+  - {id: a, input: "take 12", expect: "12"}
+  - {id: b, input: "take 13", expect: "13"}
+  - {id: c, input: "take 14", expect: "14"}
+"""
+PEXPECT = pytest.importorskip("pexpect")
+OLD = "You read numbers.\nBe brief.\n"
+
+
+@pytest.fixture
+def broken(project: Project) -> Project:
+    project.write_bytes("evals/routine.md", OLD.encode())
+    project.suite(SUITE, name="evals/orders")
+    project.target = obeys_the_rule
+    project.meta = lambda body: envelope(append(RULE))
+    return project
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@b.example"]
+    done = subprocess.run(["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True)
+    return done.stdout
+
+
+def test_a_patch_leaves_the_file_alone_and_git_applies_it(broken: Project) -> None:
+    git(broken.path, "init", "-q")
+    after = broken.run("--metaprompt-fix-mode=patch")
+    assert after.files["evals/routine.md"] == OLD.encode()
+    assert after.report["repairs"][0]["status"] == "proposed"
+    assert "1 repairs written to" in after.text
+    assert "git apply metaprompt.patch" in after.text
+    git(broken.path, "apply", "metaprompt.patch")
+    assert (broken.path / "evals/routine.md").read_text() == f"{OLD}{RULE}\n"
+
+
+def test_a_patch_file_alone_chooses_the_mode(broken: Project) -> None:
+    after = broken.run("--metaprompt-patch=out.patch")
+    assert after.files["evals/routine.md"] == OLD.encode()
+    assert b"+Answer with the number only." in after.files["out.patch"]
+
+
+@pytest.mark.parametrize("content", [b"You read numbers.\r\nBe brief.\r\n", "\ufeffLies Zahlen für uns.".encode()])
+def test_a_patch_keeps_line_ends_and_marks(broken: Project, content: bytes) -> None:
+    broken.write_bytes("evals/routine.md", content)
+    git(broken.path, "init", "-q")
+    git(broken.path, "config", "core.autocrlf", "false")
+    broken.run("--metaprompt-fix-mode=patch")
+    assert (broken.path / "evals/routine.md").read_bytes() == content
+    git(broken.path, "apply", "metaprompt.patch")
+    patched = (broken.path / "evals/routine.md").read_bytes()
+    end = b"\r\n" if b"\r\n" in content else b""
+    assert patched == content + (b"" if content.endswith(b"\n") else b"\n") + RULE.encode() + end
+
+
+def test_two_routines_in_one_file_are_one_patch(broken: Project) -> None:
+    git(broken.path, "init", "-q")
+    text = "FIRST = 'You read numbers.'\n\n\nSECOND = 'You read more numbers.'\n"
+    broken.write_bytes("evals/prompts.py", text.encode())
+    (broken.path / "evals/orders.metaprompt.yaml").unlink()
+    for name in ("FIRST", "SECOND"):
+        broken.suite(SUITE.replace("routine.md", f"prompts.py:{name}"), name=f"evals/{name}")
+    broken.run("--metaprompt-fix-mode=patch")
+    git(broken.path, "apply", "metaprompt.patch")
+    namespace: dict[str, Any] = {}
+    exec((broken.path / "evals/prompts.py").read_text(), namespace)
+    assert [namespace[name].endswith(RULE) for name in ("FIRST", "SECOND")] == [True, True]
+
+
+def test_suggestions_name_the_file_and_the_lines_that_they_replace(broken: Project) -> None:
+    after = broken.run("--metaprompt-patch=review.md")
+    text = after.files["review.md"].decode()
+    assert text == "`routine.md`, line 2\n\n```suggestion\nBe brief.\nAnswer with the number only.\n```\n"
+
+
+def test_without_a_repair_no_patch_is_written(broken: Project) -> None:
+    broken.meta = lambda body: envelope(verdict="no_change", reason="fine as it is")
+    after = broken.run("--metaprompt-fix-mode=patch")
+    assert "metaprompt.patch" not in after.files
+    assert "no repair was proved, so metaprompt.patch was not written" in after.text
+
+
+def test_review_without_a_terminal_is_a_usage_error_before_anything_is_asked(broken: Project) -> None:
+    after = broken.run("--metaprompt-fix-mode=review", own_process=True)
+    assert after.code == 4
+    assert "mode review asks questions, and there is no terminal: use mode diff or patch" in after.text
+    assert broken.asked("small") == []
+
+
+@pytest.fixture
+def terminal(broken: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
+    for name in ("CI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "PYTEST_ADDOPTS", "VISUAL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def start(editor: str = "false") -> Any:
+        monkeypatch.setenv("EDITOR", editor)
+        child = broken.pytester.spawn_pytest("--metaprompt-fix-mode=review -p no:cacheprovider", expect_timeout=30)
+        child.expect_exact("[e]dit: ")
+        return child
+
+    return start
+
+
+@pytest.mark.parametrize(("answer", "status", "end"), [("y", 0, f"{RULE}\n"), ("n", 1, ""), ("end of input", 1, "")])
+def test_review_shows_the_evidence_and_writes_only_what_is_agreed_to(
+    broken: Project, terminal: Any, answer: str, status: int, end: str
+) -> None:
+    child = terminal()
+    assert b"after     3/3 passed" in child.before
+    child.sendeof() if answer == "end of input" else child.sendline(answer)
+    child.expect(PEXPECT.EOF)
+    child.close()
+    assert child.exitstatus == status
+    assert (broken.path / "evals/routine.md").read_text() == OLD + end
+
+
+def test_an_edited_repair_is_measured_and_refused_if_it_is_not_better(broken: Project, terminal: Any) -> None:
+    editor = broken.write_bytes("worse.sh", b"#!/bin/sh\necho 'You read numbers.' > $1\n")
+    editor.chmod(0o755)
+    child = terminal(str(editor))
+    child.sendline("e")
+    child.expect("not taken: the edited text is not better: it fixes no case")
+    child.expect_exact("[e]dit: ")
+    child.sendline("n")
+    child.expect(PEXPECT.EOF)
+    assert (broken.path / "evals/routine.md").read_text() == OLD
+
+
+def test_an_edited_repair_that_holds_is_written_as_edited(broken: Project, terminal: Any) -> None:
+    editor = broken.write_bytes("better.sh", b"#!/bin/sh\necho 'Really.' >> $1\n")
+    editor.chmod(0o755)
+    child = terminal(str(editor))
+    child.sendline("e")
+    child.expect("edited by hand, measured on every case")
+    child.expect_exact("[e]dit: ")
+    child.sendline("y")
+    child.expect(PEXPECT.EOF)
+    assert (broken.path / "evals/routine.md").read_text() == f"{OLD}{RULE}\nReally.\n"

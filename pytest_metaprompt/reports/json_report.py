@@ -144,7 +144,7 @@ def _values(attempt: Attempt) -> list[Json]:
 
 
 def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
-    return {
+    part: VerdictPart = {
         "type": verdict.type,
         "passed": verdict.passed,
         "score": verdict.score,
@@ -152,8 +152,10 @@ def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
         "weight": verdict.weight,
         "metric": verdict.metric,
         "value": value,
-        "children": [_verdict(child, None) for child in verdict.children],
     }
+    if verdict.children:
+        part["children"] = [_verdict(child, None) for child in verdict.children]
+    return part
 
 
 def _repair(repair: RepairOutcome) -> RepairPart:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from pytest_metaprompt.suites import Json
 
@@ -39,7 +39,7 @@ class BaselinePart(TypedDict):
 
 
 class VerdictPart(TypedDict):
-    """What one assertion says; `value` is what it asked for, where it fails, `children` what those of a set say."""
+    """What one assertion says; `value` is what it asked for, where it fails. A set has `children`."""
 
     type: str
     passed: bool
@@ -48,7 +48,7 @@ class VerdictPart(TypedDict):
     weight: float
     metric: str | None
     value: Json
-    children: list[VerdictPart]
+    children: NotRequired[list[VerdictPart]]
 
 
 class AttemptPart(TypedDict):

@@ -8,6 +8,7 @@ from pathlib import Path
 from pytest_metaprompt.errors import MetapromptError, SkippedError, did_you_mean
 from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.scorers.assert_set import check_assert_set, open_assert_set
+from pytest_metaprompt.scorers.computed_value import names_code, open_computed
 from pytest_metaprompt.scorers.families import FAMILIES, Family
 from pytest_metaprompt.scorers.negation import Negated
 from pytest_metaprompt.scorers.outputs import OutputAsText
@@ -62,7 +63,10 @@ def _plain(assertion: Assertion, base: Path) -> Scorer:
     family = _family(assertion)
     if family.opened is None:
         return open_assert_set(assertion, lambda child: open_scorer(child, base=base))
-    scorer = family.opened(load_value(assertion, base=base))
+    if names_code(assertion):
+        scorer: Scorer = open_computed(assertion, family.opened, base=base)
+    else:
+        scorer = family.opened(load_value(assertion, base=base))
     return OutputAsText(scorer) if assertion.dialect == "promptfoo" else scorer
 
 

@@ -21,7 +21,10 @@ _DECLARATION = re.compile(r"(?:const|let|var)\s")
 # `make` gives the user's function. Whatever becomes of it, the program's value is one JSON text.
 _PROGRAM = """\
 (() => {
-  const failed = (error) => JSON.stringify({error: error instanceof Error ? String(error) : `threw ${error}`});
+  const failed = (error) => {
+    if (error instanceof Error && error.name === "InternalError") throw error;  // a limit that the engine keeps
+    return JSON.stringify({error: error instanceof Error ? String(error) : `threw ${error}`});
+  };
   const told = (value) => {
     if (value === undefined) return JSON.stringify({missing: true});
     if (typeof value === "number" && !Number.isFinite(value)) return JSON.stringify({error: `the result is ${value}`});
@@ -78,6 +81,11 @@ class JavaScriptCode:
         if "error" in answer:
             raise CodeError(str(answer["error"]))
         return answer.get("value")
+
+
+def is_javascript_file(text: str) -> bool:
+    """Whether the text names a JavaScript file, and perhaps a function in it."""
+    return names_file(text) and _FILE.fullmatch(text.removeprefix(PREFIX)) is not None
 
 
 def open_javascript_code(source: CodeSource) -> JavaScriptCode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.util import find_spec
 
 from pytest_metaprompt.errors import SkippedError
@@ -62,6 +63,9 @@ def run_in_mini_racer(program: str) -> str:
         result = engine.eval(program, timeout_sec=SECONDS, max_memory=MEMORY)
         return str(result.get(timeout=SECONDS) if isinstance(result, JSPromise) else result)
     except (JSTimeoutException, TimeoutError):
+        # What was stopped is still to report back; an engine that is closed before would complain on stderr.
+        with suppress(JSEvalException):
+            engine.eval("0", timeout_sec=SECONDS)
         raise CodeError(_too_long()) from None
     except JSOOMException:
         raise CodeError(_too_much()) from None

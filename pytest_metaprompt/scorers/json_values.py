@@ -78,6 +78,21 @@ def plain(value: Json) -> Plain:
     return [plain(item) for item in value]
 
 
+def as_json(value: object) -> Plain:
+    """What the user's code returned, as JSON has it; keys become texts.
+
+    Raises:
+        NotJsonError: JSON cannot hold it.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    raise NotJsonError(f"a {type(value).__name__}, which is neither a text nor JSON")
+
+
 def is_finite(value: Plain) -> bool:
     """Whether JSON can hold the value, that is, whether no NaN or infinity is in it."""
     if isinstance(value, dict):

@@ -48,6 +48,11 @@ class PythonCode:
             raise CodeError(_describe(error, self.origin)) from error
 
 
+def is_python_file(text: str) -> bool:
+    """Whether the text names a Python file, and perhaps a function in it."""
+    return names_file(text) and _FILE.fullmatch(text.removeprefix(PREFIX)) is not None
+
+
 def open_python_code(source: CodeSource) -> PythonCode:
     """The code, ready to run; a file is executed here, once, to find the function.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,11 +11,12 @@ from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.code import Code, CodeError, CodeSource, run_code
 from pytest_metaprompt.scorers.javascript_code import open_javascript_code
+from pytest_metaprompt.scorers.json_values import NotJsonError, as_json
 from pytest_metaprompt.scorers.outputs import context_of, output_of, with_output
-from pytest_metaprompt.scorers.python_code import open_python_code
-from pytest_metaprompt.scorers.value_files import PREFIX, names_file
+from pytest_metaprompt.scorers.python_code import is_python_file, open_python_code
+from pytest_metaprompt.scorers.value_files import names_file
 from pytest_metaprompt.scorers.verdicts import reply_of
-from pytest_metaprompt.suites import Assertion, Dialect, Json
+from pytest_metaprompt.suites import Assertion, Dialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,12 @@ async def apply_transform(transform: Transform, attempt: Attempt) -> Attempt:
     reply, dialect = reply_of(attempt), transform.dialect
     output, context = output_of(reply, dialect=dialect), context_of(attempt, dialect=dialect)
     result = await run_code(transform.code, output, context, what="transform", where=transform.where)
-    return replace(attempt, reply=with_output(reply, _json(result, transform)))
+    if result is None:
+        raise ScorerError("transform: the code returned nothing", where=transform.where)
+    try:
+        return replace(attempt, reply=with_output(reply, as_json(result)))
+    except NotJsonError as error:
+        raise ScorerError(f"transform: the code returned {error}", where=transform.where) from None
 
 
 def with_transform(scorer: Scorer, assertion: Assertion, *, base: Path) -> Scorer:
@@ -92,22 +97,5 @@ def with_transform(scorer: Scorer, assertion: Assertion, *, base: Path) -> Score
 
 def _is_python(text: str, dialect: Dialect) -> bool:
     if names_file(text):
-        return Path(text.removeprefix(PREFIX)).suffix.startswith(".py")
+        return is_python_file(text)
     return dialect == "native"
-
-
-def _json(value: object, transform: Transform) -> Json:
-    if value is None:
-        raise ScorerError("transform: the code returned nothing", where=transform.where)
-    return _checked(value, transform)
-
-
-def _checked(value: object, transform: Transform) -> Json:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): _checked(item, transform) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_checked(item, transform) for item in value]
-    message = f"transform: the code returned a {type(value).__name__}, which is neither a text nor JSON"
-    raise ScorerError(message, where=transform.where)

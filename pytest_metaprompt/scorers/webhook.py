@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -67,10 +65,17 @@ def open_webhook(assertion: Assertion) -> Scorer:
 
 
 def _post(url: str, body: Plain) -> object:
+    import urllib.error
+    import urllib.request  # with the HTTP client and SSL, so not at start-up
+
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
-    with urllib.request.urlopen(request, timeout=_timeout_s()) as response:
-        return json.loads(response.read())
+    try:
+        with urllib.request.urlopen(request, timeout=_timeout_s()) as response:
+            return json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
 
 
 def _timeout_s() -> float:
@@ -79,7 +84,9 @@ def _timeout_s() -> float:
 
 
 def _told(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
+    from urllib.error import HTTPError, URLError
+
+    reason = error.reason if isinstance(error, URLError) else error
+    if isinstance(reason, TimeoutError):
         return f"no answer in {_timeout_s():g} seconds"
-    reason = error.reason if isinstance(error, urllib.error.URLError) else error
-    return f"HTTP {error.code} {reason}" if isinstance(error, urllib.error.HTTPError) else str(reason)
+    return f"HTTP {error.code} {reason}" if isinstance(error, HTTPError) else str(reason)

@@ -3,7 +3,7 @@
 import importlib.util
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_metaprompt.errors import SetupError
@@ -89,6 +89,7 @@ def test_of_several_references_the_best_counts():
 sentences = st.lists(st.sampled_from(["a", "b", "c.", "D"]), max_size=6).map(" ".join)
 
 
+@settings(deadline=None)  # the first call imports the packages
 @given(sentences, sentences.filter(str.strip))
 def test_every_overlap_lies_between_0_and_1_and_is_1_for_the_same(text, reference):
     for measure in (rouge_1, bleu, gleu):

@@ -32,6 +32,7 @@
   };
 
   const outcomeOf = (attempt) => {
+    if (attempt.skipped) return "skipped";
     if (attempt.error !== null && attempt.error !== undefined) return "error";
     const counted = attempt.verdicts.filter((verdict) => verdict.weight === undefined || verdict.weight > 0);
     const judged = counted.length ? counted : attempt.verdicts;
@@ -81,6 +82,7 @@
     if (attempt.text) node.append(message("reply", attempt.text, "reply"));
     for (const call of attempt.tool_calls) node.append(message("tool call", callText(call), "reply"));
     if (attempt.error) node.append(message("error", attempt.error, "bad"));
+    if (attempt.skipped) node.append(message("skipped", attempt.skipped));
     for (const verdict of attempt.verdicts) {
       node.append(verdictNode(verdict));
       if (verdict.difference) node.append(lines(verdict.difference));

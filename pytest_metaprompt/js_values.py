@@ -83,12 +83,10 @@ def js_equal(left: object, right: object) -> bool:
     """JavaScript's `==`, which takes the text `3` for the number 3."""
     if left is None or right is None:
         return left is right
-    if isinstance(left, str) == isinstance(right, str) and not _mixed(left, right):
-        return js_same(left, right)
-    if isinstance(left, Mapping | list | tuple) and isinstance(right, Mapping | list | tuple):
-        return left is right
+    if isinstance(left, str) and isinstance(right, str):
+        return left == right
     if isinstance(left, Mapping | list | tuple):
-        return js_equal(js_text(left), right)
+        return left is right if isinstance(right, Mapping | list | tuple) else js_equal(js_text(left), right)
     if isinstance(right, Mapping | list | tuple):
         return js_equal(left, js_text(right))
     return as_number(left) == as_number(right)
@@ -114,11 +112,6 @@ def as_number(value: object) -> float:
         return float(text) if text else 0.0
     except ValueError:
         return math.nan
-
-
-def _mixed(left: object, right: object) -> bool:
-    """Whether one is a list or mapping and the other is not."""
-    return isinstance(left, Mapping | list | tuple) != isinstance(right, Mapping | list | tuple)
 
 
 def _whole_text(number: int) -> str:

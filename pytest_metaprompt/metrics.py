@@ -89,7 +89,7 @@ def _named(verdicts: Sequence[Verdict], outer: float) -> Iterator[tuple[str, Ver
 def _value(node: ast.expr, values: Mapping[str, float]) -> float:
     match node:
         case ast.Constant(value=int() | float() as number):
-            return number
+            return float(number)  # so that a huge power overflows, and does not compute for ever
         case ast.Name(id=name):
             return values[name]
         case ast.UnaryOp(op=ast.USub(), operand=inner):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -47,6 +48,7 @@ _REFUSED: Mapping[str, str] = {
 }
 _CONVERSATION = "_conversation"
 _LONGEST = 40
+_SLIP = 0.8
 
 
 def read_config(path: Path, *, root: Path) -> tuple[Suite, ...]:
@@ -130,10 +132,9 @@ def _check_keys(top: Fields) -> None:
     for key in top.entries:
         if key in _REFUSED and top.has(key):
             raise MetapromptError(f"{key} is not supported", where=top.place(key), hint=_REFUSED[key])
-        hint = did_you_mean(key, _KNOWN)
-        if key not in _KNOWN and hint.startswith("did you mean"):
-            # Other keys may hold what anchors and $ref point at.
-            raise MetapromptError(f"unknown key {key!r}", where=top.place(key), hint=hint)
+        # Other keys may hold what anchors and $ref point at; only a slip of a known one is refused.
+        if key not in _KNOWN and difflib.get_close_matches(key, _KNOWN, n=1, cutoff=_SLIP):
+            raise MetapromptError(f"unknown key {key!r}", where=top.place(key), hint=did_you_mean(key, _KNOWN))
 
 
 def _parts(pairs: list[tuple[Prompt, Provider]]) -> list[str]:

@@ -76,11 +76,25 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call that a Python test made: what the test gave, as a case, what was sent, and what came back."""
+
+    case: Case
+    messages: tuple[Message, ...]
+    reply: Reply | None = None
+    error: str | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """One asking of a case. One of `reply` and `error` is set, or both where a check could not work.
 
     `skipped` says why the case cannot be judged on this machine; the model was not asked then. `params` are those that
     the target was asked with.
+
+    For a Python test it is one run of the test, and `exchanges` holds every call that the test made, in order; `reply`
+    has the text of the last and the sums of all, or is None where the test made none.
     """
 
     case: Case
@@ -91,6 +105,7 @@ class Attempt:
     verdicts: tuple[Verdict, ...] = ()
     skipped: str | None = None
     params: Mapping[str, Json] = field(default_factory=dict)
+    exchanges: tuple[Exchange, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -90,18 +90,18 @@ class Asker:
         except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
             return replace(attempt, error=str(error))
 
-    async def ask_once(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
-        """One asking of a case that stands alone, where the target gives a reply.
+    async def tried(self, job: Job, sample: int) -> Attempt:
+        """One asking of a job's case, which stands alone; what goes wrong in a check becomes the attempt's `error`.
 
         Raises:
-            ModelCallError: It gives none.
-            SetupError: It cannot be asked at all.
-            RoutineError: The routine cannot be rendered.
+            ModelCallError: The target gave no usable reply.
+            SetupError: The target cannot be asked at all.
+            RoutineError: The case cannot be put into the routine.
         """
-        if suite.column is not None:
+        if job.suite.column is not None:
             asker = ColumnAsker(self.open_client, self.open_scorer)
-            return await asker.ask(suite, case, routine, sample=sample, memory=Memory())
-        return await self.ask(suite, Attempt(case, messages=render(routine, case), sample=sample))
+            return await asker.ask(job.suite, job.case, job.routine, sample=sample, memory=Memory())
+        return await self.ask(job.suite, Attempt(job.case, messages=render(job.routine, job.case), sample=sample))
 
     async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
         """The rendered attempt with its reply and verdicts.

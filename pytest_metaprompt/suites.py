@@ -19,6 +19,11 @@ Split = Literal["train", "holdout"]
 """Which side of a repair a case is on: the meta model sees `train`, never `holdout`."""
 
 
+PYTHON_TEST = "python-test"
+"""The type of the one assertion of a Python test: its `value` holds the texts that the test compares with, its setting
+`source` the test's own source."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message. `extra` holds what some roles add: `tool_calls`, `tool_call_id`, `name`."""

@@ -11,8 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from pytest_metaprompt.testing import ScriptedServer
+
+# How fast an example runs is the machine's affair.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 # Loaded here once: pytester forgets what its runs import, and compiled parts must not be loaded twice.
 for _name in ("deepdiff", "jsonschema", "openai", "yaml"):

@@ -104,7 +104,7 @@ class _Reader:
         if isinstance(node.value, dict):
             return RoutineRef(path=self.path, at=YamlAt(("routine", "inline")), where=where)
         with self.problems.noting(where):
-            return replace(_find_routine(node.text(), self.folder), where=where)
+            return replace(find_routine(node.text(), self.folder), where=where)
         return RoutineRef()
 
     def source(self) -> Path | None:
@@ -121,8 +121,7 @@ class _Reader:
         defaults = self._defaults()
         forms = [form for node in nodes for form in self._forms(node, defaults)]
         cases = [read_case(form, defaults, problems=self.problems, check=check) for form in forms]
-        check_unique(zip(forms, cases, strict=True), self.problems)
-        return tuple(cases)
+        return check_unique(zip(forms, cases, strict=True), self.problems)
 
     def _defaults(self) -> Defaults:
         section = self.top.section("defaults")
@@ -137,7 +136,12 @@ class _Reader:
             yield CaseForm(entries, node.key_lines, _plain_vars(entries), where)
 
 
-def _find_routine(name: str, folder: Path) -> RoutineRef:
+def find_routine(name: str, folder: Path) -> RoutineRef:
+    """The routine of that name: a file, or a constant of a module.
+
+    Raises:
+        MetapromptError: There is none, or it is no such file.
+    """
     constant = _CONSTANT.fullmatch(name)
     if constant:
         path = find_file(constant["file"], folder, what="the module")

@@ -11,11 +11,14 @@ Schema = TypedDict(
     "Schema",
     {
         "$schema": str,
+        "$id": str,
         "$ref": str,
         "$defs": "dict[str, Schema]",
         "title": str,
         "description": str,
         "x-words": str,
+        "x-open": bool,
+        "x-near": float,
         "type": "str | list[str]",
         "not": "Schema",
         "enum": "list[str]",
@@ -37,12 +40,21 @@ Schema = TypedDict(
     },
     total=False,
 )
-"""A schema. `not` is only used as `{}`, which refuses a key; `if` only asks for a mapping with required keys."""
+"""A schema. `not` is only used as `{}`, which refuses a key; `if` only asks for a mapping with required keys.
+
+Words of our own: `x-words` says what a value must be; an `enum` with `x-open` is a help for editors and not the last
+word; in a mapping that may hold any key, `x-near` is how alike (0 to 1) a key must be to a known one to be a slip.
+"""
+
+
+def schema_text() -> str:
+    """The text of `schema.json`."""
+    return resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8")
 
 
 def read_schema() -> Schema:
     """`schema.json` as it stands."""
-    schema: Schema = json.loads(resources.files(__package__).joinpath("schema.json").read_text(encoding="utf-8"))
+    schema: Schema = json.loads(schema_text())
     return schema
 
 

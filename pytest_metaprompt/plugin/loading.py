@@ -26,7 +26,7 @@ def load_suites(path: Path, kind: Kind, *, root: Path, options: Options) -> tupl
         SuiteFileError: With everything that is wrong in the file, its routines or its cases.
     """
     suites = _READERS[kind](path, root)
-    return tuple(_ready(_overridden(suite, options), root=root) for suite in suites)
+    return tuple(_ready(overridden(suite, options), root=root) for suite in suites)
 
 
 def _read_native(path: Path, root: Path) -> tuple[Suite, ...]:
@@ -60,7 +60,7 @@ def _ready(suite: Suite, *, root: Path) -> LoadedSuite:
     return LoadedSuite(name, suite, routine)
 
 
-def _overridden(suite: Suite, options: Options) -> Suite:
+def overridden(suite: Suite, options: Options) -> Suite:
     """The suite as the options want it. A model from an option takes over the suite's parameters for that role."""
     gate = suite.gate
     if gate is None and options.min_accuracy is not None:

@@ -13,13 +13,14 @@ from pytest_metaprompt.files import SourceText
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
+from pytest_metaprompt.plugin.trying import Trier
 from pytest_metaprompt.protocols import Proposer
 from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.journal import FOLDER, FileJournal
 from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.reflect import Reflect
-from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
+from pytest_metaprompt.results import CaseResult, Count, RepairOutcome, Run, Subject
 from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
 
 FREE = ("local", "echo")
@@ -59,11 +60,18 @@ def _on_top_of(written: Sequence[SourceText], group: Sequence[LoadedSuite]) -> S
 
 
 def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> RepairOutcome:
-    runs = tuple(session.runs()[loaded.suite.key] for loaded in group)
+    known = session.runs()
+    pairs = [session.tests.in_repair(loaded, known[loaded.suite.key]) for loaded in group]
+    group, runs = [loaded for loaded, _ in pairs], tuple(run for _, run in pairs)
     count = Count(sum(run.passed for run in runs), sum(run.judged for run in runs))
     outcome = RepairOutcome(group[0].routine.name, "not_needed", "no case fails", count, count, runs=runs)
-    if not any(result.outcome == "failed" for run in runs for result in run.results):
-        return outcome
+    if not any(_fails(run) for run in runs):
+        left_out = [run for loaded in group for run in (known[loaded.suite.key],) if _fails(run)]
+        reason = "the failing tests are kept out of repairs, by repair=False or because they use subtests"
+        return replace(outcome, status="rejected", reason=reason) if left_out else outcome
+    unknown = session.tests.unknown_beside(group)
+    if unknown is not None:
+        return replace(outcome, status="rejected", reason=unknown)
     if any(run.suite.column is not None and run.suite.column.serial for run in runs):
         reason = "its tests build on each other's replies (storeOutputAs, _conversation), so none can be tried alone"
         return replace(outcome, status="rejected", reason=reason)
@@ -79,13 +87,19 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
     return _search(session, group, runs, count, say)
 
 
+def _fails(run: Run) -> bool:
+    return any(result.outcome == "failed" for result in run.results)
+
+
 def _search(
     session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], count: Count, say: Say
 ) -> RepairOutcome:
     budget = _budget(runs)
     models = session.models.for_repair(budget)
     started = time.perf_counter()
-    job = _job(session, group, runs, models, partial(_progress, say, group[0].routine.name, models, budget))
+    tell = partial(_progress, say, group[0].routine.name, models, budget)
+    # The loop's thread must not print while a test runs, whose output pytest captures.
+    job = _job(session, group, runs, models, lambda text: session.main.post(partial(tell, text)))
     job = replace(job, max_seconds=budget.seconds)
 
     def spent() -> Spent:
@@ -94,7 +108,7 @@ def _search(
     writes = session.options.mode in ("apply", "review")
     work = find_repair(job, writes=writes, allow_dirty=session.options.allow_dirty)
     try:
-        found = session.thread.submit(work).result()
+        found = session.main.wait_for(session.thread.submit(work))
         found = replace(found, outcome=with_costs(found.outcome, spent()))
         return settle(session, job, found)
     except MetapromptError as error:
@@ -116,7 +130,7 @@ def _job(
         routine=routine,
         runs=runs,
         subjects=_subjects(group),
-        asker=models.asker(),
+        asker=Trier(models.asker(), session.tests, session.main),
         proposers=_proposers(group, models),
         editable=frozenset.intersection(*kinds),
         tools=frozenset(_tool_names(group)),
@@ -153,15 +167,20 @@ def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
     """What the suites allow, the least of each; and at most 5 calls a case and 20 a failing case."""
     budgets = [run.suite.fix.budget for run in runs]
     results = [result for run in runs for result in run.results]
-    failing = sum(result.outcome == "failed" for result in results)
+    failing = sum(_calls(result) for result in results if result.outcome == "failed")
     calls = [budget.calls for budget in budgets if budget.calls is not None]
     tokens = [budget.tokens for budget in budgets if budget.tokens is not None]
     seconds = [budget.seconds for budget in budgets if budget.seconds is not None]
     return BudgetSettings(
-        calls=min(calls) if calls else 5 * len(results) + 20 * failing,
+        calls=min(calls) if calls else 5 * sum(map(_calls, results)) + 20 * failing,
         tokens=min(tokens) if tokens else None,
         seconds=min(seconds) if seconds else None,
     )
+
+
+def _calls(result: CaseResult) -> int:
+    """How many calls an attempt takes: one, but for a Python test that makes more."""
+    return max([1, *(len(attempt.exchanges) for attempt in result.attempts)])
 
 
 def _unpriced(runs: tuple[Run, ...]) -> ModelSpec | None:

@@ -38,7 +38,7 @@ from pytest_metaprompt.results import (
     TracePoint,
 )
 from pytest_metaprompt.routines import Routine
-from pytest_metaprompt.runner import each, outcome_of
+from pytest_metaprompt.runner import Job, each, outcome_of
 
 MAX_ROUNDS = 8
 PATIENCE = 4
@@ -135,7 +135,8 @@ class Repair:
         text = self._job.routine.text
         for key in keys[::step][:PROBED]:
             await self._bench.fresh(text, key)
-            if len({_output(attempt) for attempt in self._attempts[text, key]}) > 1:
+            outputs = {_output(attempt) for attempt in self._attempts[text, key]}
+            if len(outputs) > 1 or None in outputs:
                 return False
         return True
 
@@ -351,9 +352,10 @@ class Repair:
         )
 
     async def _draw(self, text: str, key: str, sample: int) -> bool:
-        subject, routine = self._subjects[key], self._routines[text]
+        subject = self._subjects[key]
+        job = Job(subject.suite, subject.case, self._routines[text])
         try:
-            answered = await self._job.asker.ask_once(subject.suite, subject.case, routine, sample)
+            answered = await self._job.asker.tried(job, sample)
         except BudgetExhaustedError:
             raise
         except (ModelCallError, SetupError) as error:
@@ -370,8 +372,11 @@ def _results(job: RepairJob) -> dict[str, CaseResult]:
 
 
 def _output(attempt: Attempt) -> object:
-    reply = attempt.reply
-    return None if reply is None else (reply.text, tuple((call.name, call.raw_arguments) for call in reply.tool_calls))
+    """What came out, to be compared; None where that is not known, as of a test whose app asks a model itself."""
+    asked = [exchange.reply for exchange in attempt.exchanges] or [attempt.reply]
+    replies = [reply for reply in asked if reply is not None]
+    outputs = tuple((one.text, *((call.name, call.raw_arguments) for call in one.tool_calls)) for one in replies)
+    return (attempt.passed, outputs) if outputs else None
 
 
 def _also_ran(standing: Standing) -> str:

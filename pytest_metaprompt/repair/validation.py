@@ -120,10 +120,18 @@ def _texts(routine: Routine, kind: str) -> list[str]:
 
 def _check_renders(new: Routine, proposal: Proposal, terms: Terms) -> None:
     for subject in terms.subjects:
-        try:
-            messages_for(subject.suite, subject.case, new)
-        except RoutineError as error:
-            raise RefusedError(f"does not render for {subject.key!r}: {error.message}") from None
+        problem = _render_problem(new, subject)
+        # A Python test that makes no call has nothing to put into a routine, neither the old nor the new one.
+        if problem is not None and _render_problem(terms.old, subject) is None:
+            raise RefusedError(f"does not render for {subject.key!r}: {problem}")
+
+
+def _render_problem(routine: Routine, subject: Subject) -> str | None:
+    try:
+        messages_for(subject.suite, subject.case, routine)
+    except RoutineError as error:
+        return error.message
+    return None
 
 
 def _check_length(new: Routine, proposal: Proposal, terms: Terms) -> None:

@@ -10,8 +10,10 @@ from pytest_metaprompt.metrics import attempt_metrics, run_metrics
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
+    CallPart,
     CasePart,
     RepairPart,
+    ReplyPart,
     Report,
     SharePart,
     SuitePart,
@@ -20,6 +22,7 @@ from pytest_metaprompt.reports.parts import (
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
+    Exchange,
     GateResult,
     RepairOutcome,
     Reply,
@@ -27,7 +30,7 @@ from pytest_metaprompt.results import (
     Verdict,
 )
 from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
-from pytest_metaprompt.suites import Json
+from pytest_metaprompt.suites import Json, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +114,30 @@ def _case(result: CaseResult) -> CasePart:
 
 
 def _attempt(attempt: Attempt) -> AttemptPart:
-    reply = attempt.reply or Reply("")
+    messages, reply = _messages(attempt.messages), _reply(attempt.reply or Reply(""))
+    values = zip(attempt.verdicts, _values(attempt), strict=True)
     return {
-        "messages": [
-            {"role": message.role, "content": message.content, **message.extra} for message in attempt.messages
-        ],
+        "messages": messages,
+        **reply,
+        "error": attempt.error,
+        "skipped": attempt.skipped,
+        "metrics": attempt_metrics(attempt),
+        "verdicts": [_verdict(verdict, value) for verdict, value in values],
+        "calls": [_call(exchange) for exchange in attempt.exchanges],
+    }
+
+
+def _call(exchange: Exchange) -> CallPart:
+    reply = _reply(exchange.reply or Reply(""))
+    return {"messages": _messages(exchange.messages), **reply, "error": exchange.error}
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, Json]]:
+    return [{"role": message.role, "content": message.content, **message.extra} for message in messages]
+
+
+def _reply(reply: Reply) -> ReplyPart:
+    return {
         "text": reply.text,
         "tool_calls": [
             {"name": call.name, "arguments": call.raw_arguments if call.arguments is None else call.arguments}
@@ -126,12 +148,6 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         "cached": reply.cached,
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
-        "metrics": attempt_metrics(attempt),
-        "error": attempt.error,
-        "skipped": attempt.skipped,
-        "verdicts": [
-            _verdict(verdict, value) for verdict, value in zip(attempt.verdicts, _values(attempt), strict=True)
-        ],
     }
 
 

@@ -51,10 +51,9 @@ class VerdictPart(TypedDict):
     children: NotRequired[list[VerdictPart]]
 
 
-class AttemptPart(TypedDict):
-    """One asking of a case."""
+class ReplyPart(TypedDict):
+    """What a model answered."""
 
-    messages: list[dict[str, Json]]
     text: str
     tool_calls: list[dict[str, Json]]
     finish_reason: str | None
@@ -62,10 +61,22 @@ class AttemptPart(TypedDict):
     cached: bool
     usage: dict[str, int]
     cost_usd: float | None
-    metrics: dict[str, float]
+
+
+class CallPart(ReplyPart):
+    """One call, with what was sent."""
+
+    messages: list[dict[str, Json]]
     error: str | None
+
+
+class AttemptPart(CallPart):
+    """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
+
     skipped: str | None
+    metrics: dict[str, float]
     verdicts: list[VerdictPart]
+    calls: list[CallPart]
 
 
 class CasePart(TypedDict):

@@ -10,6 +10,7 @@ from pytest_metaprompt.scorers.contains_json import open_contains_json
 from pytest_metaprompt.scorers.contains_several import open_contains_all, open_contains_any
 from pytest_metaprompt.scorers.custom_code import open_javascript, open_python
 from pytest_metaprompt.scorers.equals import open_equals
+from pytest_metaprompt.scorers.evals_match import open_evals_match
 from pytest_metaprompt.scorers.expected_calls import SETTINGS as CALL_SETTINGS
 from pytest_metaprompt.scorers.finish_reason import open_finish_reason
 from pytest_metaprompt.scorers.html_format import open_contains_html, open_is_html
@@ -78,6 +79,7 @@ FAMILIES: Mapping[str, Family] = {
     "is-refusal": Family(open_is_refusal),
     "perplexity": Family(open_perplexity, threshold=True),
     "perplexity-score": Family(open_perplexity_score, threshold=True),
+    "evals-match": Family(open_evals_match, ("mode",)),
     "python": Family(open_python, ("config",), threshold=True, keeps_score=True),
     "javascript": Family(open_javascript, ("config",), threshold=True, keeps_score=True),
     "webhook": Family(open_webhook, threshold=True),

@@ -25,6 +25,7 @@ VALUES = {
     ),
     "json": st.one_of(scalars.filter(lambda value: not isinstance(value, str)), structures, st.just("{")),
     "tool-call": st.sampled_from(["a", "b", {"name": "a", "arguments": {"n": 1}}, {"name": "a", "arguments": {}}, {}]),
+    "evals-match": st.sampled_from(["a", "42", ["b", "true"], "", [], {"a": 1}]),
     "python": st.sampled_from(
         ["output == 'a'", "len(output)", "0.3", "1 / 0", "None", "{'pass': False, 'score': 0.7}", "(("]
     ),

@@ -16,7 +16,7 @@ def test_the_known_types_are_those_of_the_reference():
         "contains-html", "tool-call", "tool-calls", "tool-call-f1", "is-valid-openai-tools-call",
         "is-valid-function-call", "is-valid-openai-function-call", "levenshtein", "word-count", "rouge-n", "bleu",
         "gleu", "latency", "cost", "finish-reason", "is-refusal", "python", "javascript", "webhook", "perplexity",
-        "perplexity-score", "assert-set",
+        "perplexity-score", "assert-set", "evals-match",
     } <= KNOWN  # fmt: skip
 
 

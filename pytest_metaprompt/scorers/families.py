@@ -68,6 +68,7 @@ FAMILIES: Mapping[str, Family] = {
     "is-valid-openai-tools-call": Family(open_valid_calls),
     "is-valid-function-call": Family(open_valid_calls),
     "is-valid-openai-function-call": Family(open_valid_calls),
+    "evals-match": Family(open_evals_match, ("mode",)),
     "levenshtein": Family(open_levenshtein, threshold=True),
     "word-count": Family(open_word_count),
     "rouge-n": Family(open_rouge_n, threshold=True),

@@ -39,16 +39,15 @@ def call_function(path: Path, name: str, *arguments: object) -> object:
     """
     function = _function(path, name)
     try:
-        result = function(*arguments)
-        return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
+        return finished(function(*arguments))
     except BaseException as error:  # sys.exit in the user's code must not end the whole run
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise UserCodeError(f"{path.name}:{name} raised {_describe(error, path)}") from error
+        raise UserCodeError(f"{path.name}:{name} raised {describe_error(error, str(path))}") from error
 
 
 def _function(path: Path, name: str) -> UserFunction:
-    module = _load(path, read_text(path).text)
+    module = load_module(path, read_text(path).text)
     function = getattr(module, name, None)
     if not callable(function):
         raise UserCodeError(f"{path} has no function {name!r}", hint=f"write  def {name}(...): ...")
@@ -56,8 +55,13 @@ def _function(path: Path, name: str) -> UserFunction:
     return checked
 
 
-@lru_cache(maxsize=256)
-def _load(path: Path, text: str) -> ModuleType:
+@lru_cache(maxsize=256)  # A file is loaded once, however often it is used, and anew if it was edited.
+def load_module(path: Path, text: str) -> ModuleType:
+    """The module in a file with this text, executed.
+
+    Raises:
+        UserCodeError: It cannot be executed.
+    """
     module = ModuleType(f"metaprompt_{path.stem}_{abs(hash((path, text)))}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module  # dataclasses look their module up there
@@ -67,18 +71,32 @@ def _load(path: Path, text: str) -> ModuleType:
         exec(compile(text, str(path), "exec", dont_inherit=True), module.__dict__)
     except (Exception, SystemExit) as error:
         del sys.modules[module.__name__]
-        raise UserCodeError(f"{path} cannot be loaded: {_describe(error, path)}") from error
+        raise UserCodeError(f"{path} cannot be loaded: {describe_error(error, str(path))}") from error
     finally:
         sys.path.remove(folder)
     return module
+
+
+def finished(result: object) -> object:
+    """What a function returned, awaited if it is async; for code that runs in a thread of its own."""
+    return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
 
 
 async def _awaited(result: Awaitable[object]) -> object:
     return await result
 
 
-def _describe(error: BaseException, path: Path) -> str:
-    """The exception by name, with the last line of the file that it went through."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+def describe_error(error: BaseException, origin: str) -> str:
+    """The exception by name, with the last line that it went through of the code compiled as `origin`."""
+    if isinstance(error, SyntaxError) and error.filename == origin:
+        return syntax_message(error)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == origin]
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return f"{text}, in line {lines[-1]}" if lines else text
+
+
+def syntax_message(error: BaseException) -> str:
+    """Why code cannot be compiled."""
+    if not isinstance(error, SyntaxError):
+        return f"the code cannot be compiled: {error}"
+    return f"{error.msg}, in line {error.lineno}" if error.lineno else error.msg

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TypeVar
 
 from pytest_metaprompt.columns.asking import ColumnAsker, column_messages
@@ -171,7 +173,13 @@ async def run_jobs(
     horizon = _Horizon(max_failures)
     attempts: list[list[Attempt]] = [[] for _ in jobs]
 
+    gates = _gates(jobs)
+
     async def attempt(chain: _Chain) -> None:
+        async with gates.get(chain[0].job.suite.path, nullcontext()):
+            await follow(chain)
+
+    async def follow(chain: _Chain) -> None:
         memory = Memory()
         for step in chain:
             job, index = step.job, step.index
@@ -196,6 +204,12 @@ async def run_jobs(
                 yield chain
 
     await _drain(due(), attempt, limit=limit)
+
+
+def _gates(jobs: Sequence[Job]) -> dict[Path, asyncio.Semaphore]:
+    """What holds back the tests of configs that say how many may be under way."""
+    columns = {job.suite.path: job.suite.column for job in jobs if job.suite.column is not None}
+    return {path: asyncio.Semaphore(one.concurrency) for path, one in columns.items() if one.concurrency is not None}
 
 
 @dataclass(frozen=True, slots=True)

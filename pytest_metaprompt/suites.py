@@ -104,7 +104,8 @@ class Column:
     """A prompt of a promptfoo config with one of its providers. Relative paths start from `folder`.
 
     The prompt's text is the suite's routine, or comes from `function` (`file.py:name`) or `command`. `serial` says that
-    its tests see what came before them, and `derived` holds the metrics computed from others, by name.
+    its tests see what came before them, and `derived` holds the metrics computed from others, by name. `concurrency` is
+    how many tests of the config may be under way at once, and `notes` what the user should be told about it.
     """
 
     folder: Path
@@ -118,6 +119,8 @@ class Column:
     serial: bool = False
     delay_s: float = 0.0
     derived: tuple[tuple[str, str], ...] = ()
+    concurrency: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

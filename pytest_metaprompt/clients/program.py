@@ -23,6 +23,8 @@ class ProgramClient:
         config = spec.params.get("config")
         base = config.get("basePath") if isinstance(config, Mapping) else None
         self._folder = Path(base) if isinstance(base, str) else root
+        env = spec.params.get("env")
+        self._env = {name: str(value) for name, value in env.items()} if isinstance(env, Mapping) else {}
         self._command = spec.name
 
     async def ask(self, request: Request) -> Reply:
@@ -36,7 +38,7 @@ class ProgramClient:
         arguments = [request.messages[-1].content, json.dumps(options), json.dumps(context)]
         began = time.perf_counter()
         try:
-            printed = await asyncio.to_thread(run_program, self._command, arguments, folder=self._folder, env={})
+            printed = await asyncio.to_thread(run_program, self._command, arguments, folder=self._folder, env=self._env)
         except UserCodeError as error:
             raise ModelCallError(one_line(str(error))) from None
         return Reply(printed.strip(), latency_s=time.perf_counter() - began)

@@ -80,7 +80,6 @@ FAMILIES: Mapping[str, Family] = {
     "is-refusal": Family(open_is_refusal),
     "perplexity": Family(open_perplexity, threshold=True),
     "perplexity-score": Family(open_perplexity_score, threshold=True),
-    "evals-match": Family(open_evals_match, ("mode",)),
     "python": Family(open_python, ("config",), threshold=True, keeps_score=True),
     "javascript": Family(open_javascript, ("config",), threshold=True, keeps_score=True),
     "webhook": Family(open_webhook, threshold=True),

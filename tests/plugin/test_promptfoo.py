@@ -230,3 +230,26 @@ def test_tests_that_build_on_each_other_are_not_repaired(broken: Project) -> Non
     assert after.code == 1
     assert [one["status"] for one in after.report["repairs"]] == ["rejected"]
     assert "its tests build on each other's replies" in after.text
+
+
+def test_what_a_csv_file_can_hardly_mean_is_told(project: Project) -> None:
+    project.write_bytes("t.csv", b"word,__expected,_expected2\nhello,levenshtein: Say hello,x\n")
+    config(project, "prompts: ['Say {{word}}']\nproviders: [echo]\ntests: file://t.csv\n")
+    after = project.run("promptfooconfig.yaml")
+    after.result.assert_outcomes(passed=1)
+    assert "t.csv:2: levenshtein without a number means a threshold of 0.75: write levenshtein(...): ..." in after.text
+    assert "t.csv: the column '_expected2' is a var; did you mean '__expected2'?" in after.text
+
+
+def test_no_more_tests_are_under_way_than_the_config_allows(project: Project) -> None:
+    project.write_bytes(
+        "own.py",
+        b"import threading, time\nbusy = []\nmost = []\n"
+        b"def call_api(prompt, options, context):\n"
+        b"    busy.append(prompt)\n    most.append(len(busy))\n    time.sleep(0.02)\n    busy.remove(prompt)\n"
+        b"    return {'output': str(max(most))}\n",
+    )
+    rows = "".join(f"  - {{vars: {{n: {n}}}, assert: [{{type: equals, value: '1'}}]}}\n" for n in range(5))
+    text = f"prompts: ['{{{{n}}}}']\nproviders: ['file://own.py']\ntests:\n{rows}"
+    config(project, f"evaluateOptions: {{maxConcurrency: 1}}\n{text}")
+    project.run("promptfooconfig.yaml").result.assert_outcomes(passed=5)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError, did_you_mean
@@ -59,7 +60,9 @@ def read_config(path: Path, *, root: Path) -> tuple[Suite, ...]:
     """
     top = read_document(path, root=root)
     try:
-        return tuple(_suites(top, Folder(path, root)))
+        folder = Folder(path, root)
+        first, *more = _suites(top, folder)
+        return (_with_notes(first, folder.notes), *more)
     except SuiteFileError:
         raise
     except MetapromptError as error:
@@ -76,6 +79,10 @@ def _suites(top: Fields, folder: Folder) -> Iterator[Suite]:
         raise MetapromptError("no prompt is for any of the providers", where=top.where, hint="check their prompts:")
     for (prompt, provider), part in zip(pairs, _parts(pairs), strict=True):
         yield _suite(top, folder, prompt, provider, cases, part)
+
+
+def _with_notes(suite: Suite, notes: Sequence[str]) -> Suite:
+    return suite if suite.column is None else replace(suite, column=replace(suite.column, notes=tuple(notes)))
 
 
 def _suite(
@@ -96,6 +103,7 @@ def _suite(
         serial=_sees_conversation(prompt) or any(one.serial for one in own),
         delay_s=provider.delay_s,
         derived=_derived(top),
+        concurrency=_concurrency(options),
     )
     return Suite(
         path=folder.config,
@@ -107,6 +115,11 @@ def _suite(
         part=part,
         column=column,
     )
+
+
+def _concurrency(options: Fields) -> int | None:
+    number = options.number("maxConcurrency")
+    return None if number is None else max(1, int(number))
 
 
 def _sees_conversation(prompt: Prompt) -> bool:

@@ -18,11 +18,12 @@ from pytest_metaprompt.suites import Json
 _EXPECTED = re.compile(r"__expected(\d*)")
 _CONFIG = re.compile(r"__config:__expected(\d*):threshold")
 _METADATA = re.compile(r"__metadata:(.+?)(\[\])?")
+_SLIP = re.compile(r"_(expected\d*|prefix|suffix|description|providerOutput|metric|threshold)")
 _ITEM = re.compile(r"(?<!\\),")
 
 
-def read_csv_tests(path: Path, shown: str) -> tuple[Marked, ...]:
-    """The rows of a CSV file as tests.
+def read_csv_tests(path: Path, shown: str, notes: list[str]) -> tuple[Marked, ...]:
+    """The rows of a CSV file as tests. What its author can hardly have meant is added to the notes.
 
     Raises:
         SuiteFileError: It is no table.
@@ -37,9 +38,12 @@ def read_csv_tests(path: Path, shown: str) -> tuple[Marked, ...]:
         raise SuiteFileError([MetapromptError(f"not valid CSV: {error}", where=Place(shown))]) from None
     if not header:
         raise SuiteFileError([MetapromptError("the file is empty", where=Place(shown))])
+    notes += [
+        f"{shown}: the column {name!r} is a var; did you mean '_{name}'?" for name in header if _SLIP.fullmatch(name)
+    ]
     tests = []
     for number, (line, cells) in enumerate(rows, start=1):
-        tests.append(_test(header, _checked(cells, header, Place(shown, line)), number, Place(shown, line)))
+        tests.append(_test(header, _checked(cells, header, Place(shown, line)), number, Place(shown, line), notes))
     return tuple(tests)
 
 
@@ -51,12 +55,12 @@ def _checked(cells: list[str], header: list[str], where: Place) -> Mapping[str, 
     return dict(zip(header, cells, strict=True))
 
 
-def _test(header: list[str], cells: Mapping[str, str], number: int, where: Place) -> Marked:
+def _test(header: list[str], cells: Mapping[str, str], number: int, where: Place, notes: list[str]) -> Marked:
     special = {name: cells[name] for name in header if name.startswith("__")}
     test: dict[str, Json] = {
         "description": special.get("__description") or f"Row #{number}",
         "vars": {name: cell for name, cell in cells.items() if name not in special},
-        "assert": list(_assertions(special, where)),
+        "assert": list(_assertions(special, where, notes)),
     }
     options = {key: special[f"__{key}"] for key in ("prefix", "suffix") if special.get(f"__{key}")}
     metadata = dict(_metadata(special))
@@ -72,12 +76,14 @@ def _test(header: list[str], cells: Mapping[str, str], number: int, where: Place
     return marked(test, where.line or 1)
 
 
-def _assertions(special: Mapping[str, str], where: Place) -> Iterator[Json]:
+def _assertions(special: Mapping[str, str], where: Place, notes: list[str]) -> Iterator[Json]:
     thresholds = dict(_thresholds(special, where))
     expected = [cell for name, cell in special.items() if _EXPECTED.fullmatch(name) and cell.strip()]
     for index, cell in enumerate(expected):
         read = read_assertion_text(cell)
         threshold = thresholds.get(index, read.threshold)
+        if read.warning is not None and index not in thresholds:
+            notes.append(f"{where}: {read.warning}")
         found: dict[str, Json] = {"type": read.type}
         if read.value is not None:
             found["value"] = read.value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import glob as globbing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, Place
@@ -34,10 +34,11 @@ _ENDINGS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The folder of a config, and the project it lies in."""
+    """The folder of a config, the project it lies in, and what the user should be told about what is read from it."""
 
     config: Path
     root: Path
+    notes: list[str] = field(default_factory=list)
 
     @property
     def path(self) -> Path:

@@ -145,7 +145,8 @@ class _Reader:
         if name.startswith("openai:"):
             return self._openai(name, fields, env)
         if name.startswith("exec:"):
-            return ModelSpec("exec", name.removeprefix("exec:").strip(), self._local(fields))
+            params = {**self._local(fields), "env": dict(env)}
+            return ModelSpec("exec", name.removeprefix("exec:").strip(), params)
         reference = split_reference(name.removeprefix("python:").removeprefix(PREFIX), default="call_api")
         if name.startswith(("python:", PREFIX)) and reference is not None:
             path = self.folder.find(reference[0], what="the provider's file", where=fields.where)

@@ -83,7 +83,7 @@ class _Reader:
     def _file(self, path: Path, where: Place) -> Iterator[TestForm]:
         ending, shown = path.suffix.lower(), self.folder.shown(path)
         if ending == ".csv":
-            for row in read_csv_tests(path, shown):
+            for row in read_csv_tests(path, shown, self.folder.notes):
                 yield TestForm(fields_of(row, shown, "a row"), self.folder.path)
         elif ending == ".jsonl":
             for number, line in enumerate(read_text(path).text.split("\n"), start=1):

@@ -103,9 +103,9 @@ class Attempt:
     reply: Reply | None = None
     error: str | None = None
     verdicts: tuple[Verdict, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
     skipped: str | None = None
     params: Mapping[str, Json] = field(default_factory=dict)
-    exchanges: tuple[Exchange, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -39,7 +39,8 @@ def parses_reply(situation: Situation, rendered: Rendered) -> bool:
 
 
 def _templates(spec: ModelSpec) -> dict[str, Json]:
-    return {key: value for key, value in spec.params.items() if "{{" in str(value) or key == "response_format"}
+    """The provider's own parameters that cannot be sent as they are."""
+    return {key: value for key, value in spec.params.items() if "{{" in str(value) or FROM_FILE in str(value)}
 
 
 def _unmarked(value: Json) -> Json:

@@ -93,6 +93,9 @@ class Attempt:
     `skipped` says why the case cannot be judged on this machine; the model was not asked then. `params` are those that
     the target was asked with.
 
+    Of a conversation `reply` is the target's last turn, `transcript` all that was said after `messages`, and `calls`
+    every tool call in it. `notes` says what a reader should know besides, such as a call of an undefined tool.
+
     For a Python test it is one run of the test, and `exchanges` holds every call that the test made, in order; `reply`
     has the text of the last and the sums of all, or is None where the test made none.
     """
@@ -106,6 +109,9 @@ class Attempt:
     exchanges: tuple[Exchange, ...] = ()
     skipped: str | None = None
     params: Mapping[str, Json] = field(default_factory=dict)
+    transcript: tuple[Message, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -280,5 +286,7 @@ class RepairOutcome:
     seconds: float = 0.0
     diff: str = ""
     runs: tuple[Run, ...] = ()
+    judge_calls: int = 0
+    customer_calls: int = 0
     trace: tuple[TracePoint, ...] = ()
     written: SourceText | None = None

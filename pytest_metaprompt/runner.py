@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from pytest_metaprompt.columns.asking import ColumnAsker, column_messages
 from pytest_metaprompt.columns.memory import Memory
+from pytest_metaprompt.conversations import Parties, converse
 from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
@@ -68,10 +69,14 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks the target about a case and scores the reply."""
+    """Asks the target about a case, or holds the case's conversation with it, and scores the reply.
+
+    `open_customer` opens the models that play customers; None where they are opened like targets.
+    """
 
     open_client: OpenClient
     open_scorer: OpenScorer
+    open_customer: OpenClient | None = None
 
     async def attempt(
         self, suite: Suite, case: Case, routine: Routine, sample: int, memory: Memory | None = None
@@ -109,20 +114,29 @@ class Asker:
         """The rendered attempt with its reply and verdicts.
 
         Raises:
-            ModelCallError: The target gave no usable reply.
+            ModelCallError: The target gave no usable reply. In a conversation that becomes the attempt's `error`.
             SetupError: The target cannot be asked at all.
             SkippedError: An assertion cannot be judged on this machine; the target was not asked.
         """
         if suite.target is None:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
         scorers = [self.open_scorer(suite, check) for check in attempt.case.assertions]
-        client = self.open_client(suite.target)
-        reply = await client.ask(Request(suite.target, attempt.messages, sample=attempt.sample))
-        answered = replace(attempt, reply=reply, params=suite.target.params)
+        answered = await self._answered(suite.target, replace(attempt, params=suite.target.params))
+        if answered.error is not None:
+            return answered
         try:
             return replace(answered, verdicts=tuple([await scorer.score(answered) for scorer in scorers]))
         except ScorerError as error:
             return replace(answered, error=str(error))
+
+    async def _answered(self, target: ModelSpec, attempt: Attempt) -> Attempt:
+        client, simulation = self.open_client(target), attempt.case.simulation
+        if simulation is None:
+            reply = await client.ask(Request(target, attempt.messages, sample=attempt.sample))
+            return replace(attempt, reply=reply)
+        open_customer = self.open_customer or self.open_client
+        customer = open_customer(simulation.model) if simulation.model is not None else None
+        return await converse(attempt, simulation, Parties(target, client, customer))
 
 
 def messages_for(suite: Suite, case: Case, routine: Routine) -> tuple[Message, ...]:

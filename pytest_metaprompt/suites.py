@@ -47,6 +47,15 @@ class ModelSpec:
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}"
 
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        """The names of the tools that the model may call, in the order of its parameters."""
+        tools = self.params.get("tools")
+        listed = tools if isinstance(tools, list | tuple) else ()
+        functions = [tool.get("function") for tool in listed if isinstance(tool, Mapping)]
+        names = [function.get("name") for function in functions if isinstance(function, Mapping)]
+        return tuple(name for name in names if isinstance(name, str))
+
 
 Dialect = Literal["native", "promptfoo"]
 """Whose rules an assertion follows where the two differ: ours, or those of the promptfoo file that it stands in."""
@@ -75,6 +84,29 @@ class Assertion:
     def type(self) -> str:
         """The type as the user writes it, such as `not-contains`."""
         return f"not-{self.kind}" if self.negated else self.kind
+
+
+MAX_TURNS = 10
+MAX_TOOL_CALLS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The other side of a conversation: a customer, scripted (`turns`) or played by `model` from a `persona`, and
+    tools that answer what the case says.
+
+    `tools` holds what each tool returns. A call of a tool in `end_on` ends the conversation; so does the customer, or
+    the end of the last of `max_turns` turns, or the `max_tool_calls`-th call.
+    """
+
+    persona: str | None = None
+    turns: tuple[str, ...] = ()
+    model: ModelSpec | None = None
+    max_turns: int = MAX_TURNS
+    max_tool_calls: int = MAX_TOOL_CALLS
+    tools: Mapping[str, Json] = field(default_factory=dict)
+    end_on: tuple[str, ...] = ()
+    where: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +174,7 @@ class Case:
     protected: bool = False
     threshold: float | None = None
     column_test: ColumnTest | None = None
+    simulation: Simulation | None = None
 
 
 Form = Literal["plain", "user", "chat", "messages-json", "messages-yaml"]
@@ -259,6 +292,7 @@ class Suite:
     fix: FixSettings = FixSettings()
     part: str = ""
     column: Column | None = None
+    embedding: ModelSpec | None = None
 
     @property
     def key(self) -> SuiteKey:

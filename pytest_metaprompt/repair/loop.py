@@ -372,11 +372,16 @@ def _results(job: RepairJob) -> dict[str, CaseResult]:
 
 
 def _output(attempt: Attempt) -> object:
-    """What came out, to be compared; None where that is not known, as of a test whose app asks a model itself."""
+    """All in which a second asking may differ: what was said, and, where a model judges, the verdicts. None where that
+    is not known, as of a test whose app asks a model itself."""
     asked = [exchange.reply for exchange in attempt.exchanges] or [attempt.reply]
     replies = [reply for reply in asked if reply is not None]
+    if not replies:
+        return None
     outputs = tuple((one.text, *((call.name, call.raw_arguments) for call in one.tool_calls)) for one in replies)
-    return (attempt.passed, outputs) if outputs else None
+    calls = tuple((call.name, call.raw_arguments) for call in attempt.calls)
+    said = tuple((message.role, message.content) for message in attempt.transcript)
+    return (attempt.passed, outputs, calls, said, tuple(verdict.passed for verdict in attempt.verdicts))
 
 
 def _also_ran(standing: Standing) -> str:

@@ -25,6 +25,9 @@ MOST_TURNS = 32
 """More worked examples than this are no routine any more."""
 
 _SHRUNK = 0.5
+_NO_ANSWERS = frozenset({"python", "regex", "llm-rubric", "g-eval", "model-graded-closedqa"})
+"""Assertions whose value says how an answer must be, and holds none. A routine may say that, too."""
+
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
@@ -217,12 +220,14 @@ def inputs_of(subject: Subject) -> list[str]:
     """The texts of a case that the target is shown."""
     case = subject.case
     given = [case.input] if case.input is not None else []
+    if case.simulation is not None:
+        given += [*case.simulation.turns, case.simulation.persona or ""]
     return given + list(_strings(list(case.vars.values()))) + [message.content for message in case.messages]
 
 
 def answers_of(subject: Subject) -> list[str]:
     """The texts of a case that a right reply must equal or hold."""
-    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in ("python", "regex")]
+    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in _NO_ANSWERS]
     values = [check.value for check in checks if check.kind != "is-json"]
     return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
 

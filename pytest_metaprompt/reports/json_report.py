@@ -11,6 +11,7 @@ from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
     CallPart,
+    CallsPart,
     CasePart,
     RepairPart,
     ReplyPart,
@@ -118,6 +119,8 @@ def _attempt(attempt: Attempt) -> AttemptPart:
     values = zip(attempt.verdicts, _values(attempt), strict=True)
     return {
         "messages": messages,
+        "transcript": _messages(attempt.transcript),
+        "notes": list(attempt.notes),
         **reply,
         "error": attempt.error,
         "skipped": attempt.skipped,
@@ -149,6 +152,10 @@ def _reply(reply: Reply) -> ReplyPart:
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
     }
+
+
+def _message(message: Message) -> dict[str, Json]:
+    return {"role": message.role, "content": message.content, **message.extra}
 
 
 def _values(attempt: Attempt) -> list[Json]:
@@ -195,9 +202,19 @@ def _repair(repair: RepairOutcome) -> RepairPart:
             }
             for proposal in repair.proposals
         ],
-        "calls": {"target": repair.target_calls, "meta": repair.meta_calls},
+        "calls": _calls(repair),
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,
         "trace": [{"calls": point.calls, **_share(accuracy(point.passed, point.total))} for point in repair.trace],
     }
+
+
+def _calls(repair: RepairOutcome) -> CallsPart:
+    """The calls of a repair; judges and customers only where there were any."""
+    calls: CallsPart = {"target": repair.target_calls, "meta": repair.meta_calls}
+    if repair.judge_calls:
+        calls["judge"] = repair.judge_calls
+    if repair.customer_calls:
+        calls["customer"] = repair.customer_calls
+    return calls

@@ -75,6 +75,8 @@ class AttemptPart(CallPart):
 
     skipped: str | None
     metrics: dict[str, float]
+    transcript: list[dict[str, Json]]
+    notes: list[str]
     verdicts: list[VerdictPart]
     calls: list[CallPart]
 
@@ -131,6 +133,8 @@ class CallsPart(TypedDict):
 
     target: int
     meta: int
+    judge: NotRequired[int]
+    customer: NotRequired[int]
 
 
 class RepairPart(TypedDict):
@@ -171,3 +175,10 @@ class Report(TypedDict):
     gates: list[GatePart]
     repairs: list[RepairPart]
     usage: UsagePart
+
+
+def calls_line(calls: CallsPart) -> str:
+    """The calls of a repair in words; judges and customers only where there were any."""
+    more = (("judge", calls.get("judge", 0)), ("customer", calls.get("customer", 0)))
+    others = "".join(f", {count} {role}" for role, count in more if count)
+    return f"{calls['target']} target, {calls['meta']} meta{others}"

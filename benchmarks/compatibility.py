@@ -32,9 +32,13 @@ from pytest_metaprompt.formats.promptfoo.config import read_config
 from pytest_metaprompt.formats.promptfoo.document import env_texts, read_document
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.js_values import js_json, js_value
+from pytest_metaprompt.scorers import GRADED
 
 DATA = Path(__file__).parents[2] / "shared" / "data" / "promptfoo"
 PORT = "8960"
+JUDGED = {kind for kind in GRADED if not kind.startswith("similar")}
+"""The types whose verdicts hang on the words of the judge's prompt."""
+
 ENVIRONMENT = {"NO_COLOR": "1", "PROMPTFOO_DISABLE_TELEMETRY": "1", "OPENAI_API_KEY": "x"}
 
 
@@ -54,8 +58,7 @@ REASONS = (
     Reason("p-asserts", r"regex", "a pattern that is none is an error under both signs, not a wrong answer"),
     Reason("p-asserts", r"finish-reason", "without a reason from the provider nothing can be said: an error"),
     Reason("p-asserts", r"python", "code that breaks or judges nothing is an error under both signs"),
-    Reason("p-judge|p-csv|p-errors", r"llm-rubric|similar|factuality|closedqa|g-eval|relevance|recall|faith|judge",
-           "judged with prompts of our own, by a judge that must be named"),
+    Reason("p-judge|p-csv|p-errors", r"judged, so not compared", "judged with prompts of our own, so not compared"),
     Reason("p-errors", r"score 0 there, 1", "an empty reply that counts as a refusal passes with its full score"),
     Reason("p-files|p-vars-file-.", r"fromfile", "vars that name a file with file:// are read, and not ignored"),
     Reason("p-path-14", r"", "a prompt `*` does not load the config itself"),
@@ -124,7 +127,7 @@ def _run(cases: Path, port: int) -> dict[str, Any]:
     readable = [str(path) for path in configs if not isinstance(_read(path, cases), str)]
     url = {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(cases)]
-    command += ["--metaprompt-report=report.json", *readable]
+    command += ["--metaprompt-report=report.json", "--metaprompt-judge=openai:mock-judge", *readable]
     done = subprocess.run(command, cwd=cases, env={**os.environ, **url}, capture_output=True, text=True, check=False)
     path = cases / "report.json"
     if not path.is_file():
@@ -191,6 +194,8 @@ def _difference(theirs: Any, ours: Any) -> str | None:
     """How a result of ours differs from promptfoo's: in what became of it, its score, its output or an assertion."""
     if theirs is None or ours is None:
         return "there is no such result " + ("there" if theirs is None else "here")
+    if any(one["type"].removeprefix("not-") in JUDGED for one in theirs["asserts"] or ()):
+        return "judged, so not compared"
     attempt = ours["attempt"]
     wanted = "error" if theirs["failure_reason"] == "error" else "passed" if theirs["pass"] else "failed"
     if ours["outcome"] == "skipped" and wanted == "passed" and not theirs["asserts"]:

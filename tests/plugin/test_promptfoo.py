@@ -184,6 +184,13 @@ HOMES = [
         f"First {{{{message}}}}\n\n---\n{TEXT}\n---\nlast\n",
         f"First {{{{message}}}}\n\n---\n{TEXT}\n{RULE}\n---\nlast\n",
     ),
+    (
+        "promptfooconfig.yaml",
+        'prompts:\n  - |\n    [{"role": "system", "content": "Be kind."},\n'
+        f'     {{"role": "user", "content": "{TEXT}"}}]\n',
+        f'prompts:\n  - |\n    [{{"role": "system", "content": "Be kind.\\n{RULE}"}},\n'
+        f'     {{"role": "user", "content": "{TEXT}"}}]\n',
+    ),
     ("one.md", f"{TEXT}\n", f"{TEXT}\n{RULE}\n"),
     (
         "chat.json",

@@ -90,8 +90,8 @@ class Exchange:
 class Attempt:
     """One asking of a case. One of `reply` and `error` is set, or both where a check could not work.
 
-    `skipped` says why the case cannot be judged on this machine; the model was not asked then. `params` are those that
-    the target was asked with.
+    `skipped` says why the case was not judged: it cannot be on this machine (the model was not asked then), or it asks
+    for nothing. `params` are those that the target was asked with.
 
     Of a conversation `reply` is the target's last turn, `transcript` all that was said after `messages`, and `calls`
     every tool call in it. `notes` says what a reader should know besides, such as a call of an undefined tool.

@@ -28,7 +28,7 @@ def read_completion(completion: object, *, latency_s: float) -> Reply:
         raise ModelCallError(f"the reply has no message: {_show(completion)}")
     return Reply(
         text=_text(message),
-        tool_calls=read_tool_calls(message.get("tool_calls")),
+        tool_calls=read_tool_calls(message.get("tool_calls")) or _legacy_call(message.get("function_call")),
         finish_reason=_text_or_none(choices[0].get("finish_reason")),
         usage=read_usage(completion.get("usage")),
         latency_s=latency_s,
@@ -67,6 +67,11 @@ def read_usage(usage: object) -> Usage:
         return Usage()
     given = _count(usage, "prompt_tokens") or _count(usage, "input_tokens")
     return Usage(given, _count(usage, "completion_tokens") or _count(usage, "output_tokens"))
+
+
+def _legacy_call(call: object) -> tuple[ToolCall, ...]:
+    """The `function_call` of a message, which came before tool calls; it has no id."""
+    return () if call is None else (_tool_call(call),)
 
 
 def _text(message: Mapping[object, object]) -> str:

@@ -38,8 +38,8 @@ def chat_messages(prompt: str, *, provider: str) -> tuple[Message, ...]:
 
 
 def shaped(reply: Reply, *, parsed: bool) -> Reply:
-    """The reply with what promptfoo calls its output: the message where it has a text and calls, and with `parsed`
-    the value of a text that is JSON."""
+    """The reply with what promptfoo calls its output: the message where it has a text and calls, a legacy function call
+    itself, and with `parsed` the value of a text that is JSON."""
     if reply.tool_calls and reply.text:
         calls: list[Json] = [
             {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}
@@ -47,6 +47,9 @@ def shaped(reply: Reply, *, parsed: bool) -> Reply:
         ]
         output: Json = {"role": "assistant", "content": reply.text, "tool_calls": calls}
         return replace(reply, text=js_json(output), output=output)
+    if len(reply.tool_calls) == 1 and reply.tool_calls[0].id is None:
+        call = reply.tool_calls[0]
+        return with_output(reply, {"name": call.name, "arguments": call.raw_arguments})
     if parsed and not reply.tool_calls:
         try:
             return with_output(reply, json.loads(reply.text))

@@ -52,4 +52,6 @@ def _context(rendered: Rendered, situation: Situation, config: Mapping[str, Json
     if situation.target.provider == "echo":
         return {}
     prompt: dict[str, Json] = {"raw": rendered.prompt, "label": situation.column.prompt, "config": dict(config)}
-    return {"context": {"vars": dict(rendered.vars), "prompt": prompt}, "id": provider_id(situation.target)}
+    values, metadata = dict(rendered.vars), dict(situation.test.metadata)
+    test: dict[str, Json] = {"vars": values, "metadata": metadata}
+    return {"context": {"vars": values, "prompt": prompt, "test": test}, "id": provider_id(situation.target)}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_metaprompt.columns.chat import chat_messages
+from pytest_metaprompt.columns.chat import chat_messages, shaped
 from pytest_metaprompt.columns.checks import rendered_check
 from pytest_metaprompt.columns.rendering import Situation, render_column
 from pytest_metaprompt.columns.variables import load_variables, resolve_variables
 from pytest_metaprompt.errors import MetapromptError, Place, RoutineError
+from pytest_metaprompt.results import Reply, ToolCall
 from pytest_metaprompt.routines import parse_routine
 from pytest_metaprompt.suites import Assertion, Case, Column, ColumnTest, Form, ModelSpec
 
@@ -112,6 +114,18 @@ def test_json_that_is_no_chat_is_an_error_and_not_sent(prompt: str) -> None:
 def test_parts_of_a_message_are_sent_as_they_are() -> None:
     (message,) = chat_messages('[{"role": "user", "content": [{"type": "text", "text": "x"}]}]', provider="openai")
     assert message.extra["content"] == [{"type": "text", "text": "x"}]
+
+
+def test_a_reply_is_shaped_as_there() -> None:
+    call = ToolCall("f", {"a": 1}, '{"a": 1}', id="1")
+    assert shaped(Reply("hi"), parsed=False).output is None
+    assert shaped(Reply('{"a": 1}'), parsed=True).output == {"a": 1}
+    assert shaped(Reply("no json"), parsed=True).output is None
+    assert shaped(Reply("", tool_calls=(call,)), parsed=False).output is None
+    both = shaped(Reply("hi", tool_calls=(call,)), parsed=False)
+    assert json.loads(both.text)["tool_calls"][0]["function"] == {"name": "f", "arguments": '{"a": 1}'}
+    legacy = replace(call, id=None)
+    assert shaped(Reply("", tool_calls=(legacy,)), parsed=False).output == {"name": "f", "arguments": '{"a": 1}'}
 
 
 def test_texts_of_assertions_are_templates_and_others_are_not() -> None:

@@ -260,3 +260,19 @@ def test_no_more_tests_are_under_way_than_the_config_allows(project: Project) ->
     text = f"prompts: ['{{{{n}}}}']\nproviders: ['file://own.py']\ntests:\n{rows}"
     config(project, f"evaluateOptions: {{maxConcurrency: 1}}\n{text}")
     project.run("promptfooconfig.yaml").result.assert_outcomes(passed=5)
+
+
+def test_a_legacy_function_call_is_the_output(project: Project) -> None:
+    call = {"name": "weather", "arguments": '{"city": "Rome"}'}
+    message = {"role": "assistant", "content": None, "function_call": call}
+    project.target = lambda body: {"choices": [{"message": message, "finish_reason": "function_call"}]}
+    functions = "functions: [{name: weather, parameters: {type: object, properties: {city: {type: string}}}}]"
+    config(
+        project,
+        "prompts: [hi]\n"
+        f"providers: [{{id: 'openai:small', config: {{apiBaseUrl: BASE, apiKey: x, {functions}}}}}]\n"
+        "tests:\n  - assert:\n      - {type: is-valid-openai-function-call}\n"
+        "      - {type: javascript, value: output.name === 'weather'}\n",
+    )
+    after = project.run("promptfooconfig.yaml")
+    assert after.code == 0, after.text

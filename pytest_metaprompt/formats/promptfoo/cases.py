@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_metaprompt.errors import MetapromptError, did_you_mean
@@ -14,6 +14,7 @@ from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.promptfoo.assertions import read_assertions
 from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of, read_nodes
 from pytest_metaprompt.formats.promptfoo.files import Folder
+from pytest_metaprompt.formats.promptfoo.gathering import gathered
 from pytest_metaprompt.formats.promptfoo.graders import Graders
 from pytest_metaprompt.formats.promptfoo.merging import merged
 from pytest_metaprompt.formats.promptfoo.prompts import Prompt
@@ -89,7 +90,7 @@ def read_cases(top: Fields, folder: Folder, env: Mapping[str, str]) -> tuple[Col
     base = _default_test(top, folder)
     forms = list(_forms(top, base, folder)) or [Fields({}, top.where, "the test")]
     reader = _Reader(folder, env)
-    return _with_ids([found for at, form in enumerate(forms) for found in reader.cases(merged(base, form), at)])
+    return _with_ids(gathered(enumerate(forms), lambda entry: reader.cases(merged(base, entry[1]), entry[0])))
 
 
 def _default_test(top: Fields, folder: Folder) -> Fields:
@@ -229,7 +230,7 @@ def _slug(text: str) -> str:
     return _SLUG.sub("-", text).strip("-.").lower()[:_LONGEST_ID]
 
 
-def _with_ids(found: list[ColumnCase]) -> tuple[ColumnCase, ...]:
+def _with_ids(found: Sequence[ColumnCase]) -> tuple[ColumnCase, ...]:
     """The cases, each with an id of its own: the second of a kind gets `-2`."""
     used: Counter[str] = Counter()
     taken = {one.case.id for one in found}

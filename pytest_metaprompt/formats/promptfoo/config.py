@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError, did_you_mean
+from pytest_metaprompt.formats.problems import Problems
 from pytest_metaprompt.formats.promptfoo.cases import ColumnCase, read_cases
 from pytest_metaprompt.formats.promptfoo.document import Fields, env_texts, read_document
 from pytest_metaprompt.formats.promptfoo.files import Folder
@@ -71,14 +72,29 @@ def read_config(path: Path, *, root: Path) -> tuple[Suite, ...]:
 
 
 def _suites(top: Fields, folder: Folder) -> Iterator[Suite]:
-    _check_keys(top)
-    prompts, providers = read_prompts(top, folder), read_providers(top, folder)
-    cases = read_cases(top, folder, env_texts(top.entries.get("env")))
+    prompts, providers, cases = _parts_of(top, folder)
     pairs = [(prompt, provider) for provider in providers for prompt in matching(prompts, provider.prompts)]
     if not pairs:
         raise MetapromptError("no prompt is for any of the providers", where=top.where, hint="check their prompts:")
     for (prompt, provider), part in zip(pairs, _parts(pairs), strict=True):
         yield _suite(top, folder, prompt, provider, cases, part)
+
+
+def _parts_of(top: Fields, folder: Folder) -> tuple[tuple[Prompt, ...], tuple[Provider, ...], tuple[ColumnCase, ...]]:
+    prompts: tuple[Prompt, ...] = ()
+    providers: tuple[Provider, ...] = ()
+    cases: tuple[ColumnCase, ...] = ()
+    problems = Problems(top.where.path)
+    with problems.noting(top.where):
+        _check_keys(top)
+    with problems.noting(top.where):
+        prompts = read_prompts(top, folder)
+    with problems.noting(top.where):
+        providers = read_providers(top, folder)
+    with problems.noting(top.where):
+        cases = read_cases(top, folder, env_texts(top.entries.get("env")))
+    problems.raise_if_any()
+    return prompts, providers, cases
 
 
 def _with_notes(suite: Suite, notes: Sequence[str]) -> Suite:

@@ -12,6 +12,7 @@ from pytest_metaprompt.files import read_text
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of
 from pytest_metaprompt.formats.promptfoo.files import Folder, names_path
+from pytest_metaprompt.formats.promptfoo.gathering import gathered
 from pytest_metaprompt.formats.promptfoo.prompt_files import FilePrompt, read_prompt_file
 from pytest_metaprompt.formats.promptfoo.prompt_forms import form_of
 from pytest_metaprompt.python_files import split_reference
@@ -54,7 +55,7 @@ def read_prompts(top: Fields, folder: Folder) -> tuple[Prompt, ...]:
     if isinstance(node.value, dict):
         return tuple(prompt for path, label in node.value.items() for prompt in reader.named(path, label))
     if isinstance(node.value, tuple):
-        return tuple(prompt for at, item in enumerate(node.value) for prompt in reader.entry(item, ("prompts", at)))
+        return gathered(enumerate(node.value), lambda entry: reader.entry(entry[1], ("prompts", entry[0])))
     return tuple(reader.entry(node, ("prompts",)))
 
 

@@ -14,6 +14,7 @@ from pytest_metaprompt.files import read_text
 from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, env_texts, fields_of, read_nodes
 from pytest_metaprompt.formats.promptfoo.files import Folder
+from pytest_metaprompt.formats.promptfoo.gathering import gathered
 from pytest_metaprompt.python_files import split_reference
 from pytest_metaprompt.suites import Json, ModelSpec
 
@@ -91,7 +92,7 @@ def read_providers(top: Fields, folder: Folder) -> tuple[Provider, ...]:
         raise MetapromptError("the config names no providers", where=top.where, hint=f"supported: {SUPPORTED}")
     env = env_texts(top.entries.get("env"))
     reader = _Reader(folder, env)
-    return tuple(provider for node in top.nodes(key) for provider in reader.read(node, top.where.path))
+    return gathered(top.nodes(key), lambda node: reader.read(node, top.where.path))
 
 
 def read_provider(node: Marked, shown: str, folder: Folder, env: Mapping[str, str]) -> Provider:

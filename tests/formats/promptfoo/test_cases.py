@@ -185,5 +185,21 @@ def test_keys_that_are_not_supported_are_refused_by_name(refused: Refused, key: 
     assert told in refused(f"{HEAD}{key}\n")
 
 
+def test_everything_that_is_wrong_is_told_together(refused: Refused) -> None:
+    told = refused(
+        "prompts: [file://no.txt, 'langfuse://x']\nproviders:\n  - anthropic:x\n  - google:y\n"
+        "redteam: {a: 1}\ntests:\n  - {threshold: x}\n  - {assert: [{value: x}]}\n"
+    )
+    assert [line.partition(": ")[0].rpartition(":")[2] for line in told.split("\n")] == [
+        "1",
+        "1",
+        "3",
+        "4",
+        "5",
+        "7",
+        "8",
+    ]
+
+
 def test_other_keys_may_hold_what_is_referred_to(read: Read) -> None:
     assert len(cases(read, "x-shared: &t {vars: {a: 1}}\nmyTemplates: {}\ntests: [*t]\n")) == 1

@@ -115,7 +115,7 @@ class ColumnTest:
 
     `output` stands in for the reply where it is not None. `store_as` names a variable of later tests, `conversation`
     the one that the test belongs to. `config` goes over what the prompt and its provider send, `target` takes the place
-    of the suite's.
+    of the suite's. `scoring` is a function (`file.py:name`) that has the last word.
     """
 
     prefix: str = ""
@@ -129,6 +129,7 @@ class ColumnTest:
     config: Mapping[str, Json] = field(default_factory=dict)
     metadata: Mapping[str, Json] = field(default_factory=dict)
     target: ModelSpec | None = None
+    scoring: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

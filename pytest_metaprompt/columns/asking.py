@@ -19,6 +19,7 @@ from pytest_metaprompt.columns.rendering import (
     sees_conversation,
 )
 from pytest_metaprompt.columns.requests import build_request, parses_reply
+from pytest_metaprompt.columns.scoring import scored
 from pytest_metaprompt.errors import MetapromptError, ModelCallError, RoutineError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, Reply
@@ -99,7 +100,9 @@ class _Asking:
             return replace(answered, skipped=NOTHING_JUDGED)
         try:
             judged = replace(answered, case=seen.case)
-            return replace(answered, verdicts=tuple([await scorer.score(judged) for scorer in scorers]))
+            answered = replace(answered, verdicts=tuple([await scorer.score(judged) for scorer in scorers]))
+            function = self.situation.test.scoring
+            return answered if function is None else await scored(answered, function, folder=self._column.folder)
         except SkippedError as error:
             return replace(answered, skipped=str(error))
         except MetapromptError as error:

@@ -276,3 +276,25 @@ def test_a_legacy_function_call_is_the_output(project: Project) -> None:
     )
     after = project.run("promptfooconfig.yaml")
     assert after.code == 0, after.text
+
+
+def test_a_scoring_function_has_the_last_word(project: Project) -> None:
+    project.write_bytes(
+        "own.py",
+        b"def strict(scores, context):\n"
+        b"    told = f'{len(scores)} scores'\n"
+        b"    return {'pass': scores['A'] > scores['B'], 'score': scores['A'] / 2, 'reason': told}\n"
+        b"def broken(scores, context):\n    return 'fine'\n",
+    )
+    config(
+        project,
+        "prompts: [hi]\nproviders: [echo]\n"
+        "defaultTest:\n  threshold: 0.9\n  assert:\n    - {type: contains, value: hi, metric: A}\n"
+        "    - {type: contains, value: no, metric: B}\n"
+        "tests:\n  - {description: strict, assertScoringFunction: 'file://own.py:strict'}\n"
+        "  - {description: broken, assertScoringFunction: 'file://own.py:broken'}\n  - {description: none}\n",
+    )
+    after = project.run("promptfooconfig.yaml")
+    assert list(outcomes(after).values()) == ["passed", "error", "failed"]
+    (verdict,) = after.report["suites"][0]["cases"][0]["attempts"][0]["verdicts"]
+    assert (verdict["score"], verdict["reason"], len(verdict["children"])) == (0.5, "2 scores", 2)

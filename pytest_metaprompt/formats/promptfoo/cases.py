@@ -21,6 +21,7 @@ from pytest_metaprompt.formats.promptfoo.prompts import Prompt
 from pytest_metaprompt.formats.promptfoo.providers import Provider, read_param, read_provider
 from pytest_metaprompt.formats.promptfoo.tests import read_tests
 from pytest_metaprompt.formats.promptfoo.variables import combinations, read_vars
+from pytest_metaprompt.python_files import split_reference
 from pytest_metaprompt.suites import Assertion, Case, ColumnTest, Json, ModelSpec
 
 _KNOWN = frozenset(
@@ -56,7 +57,6 @@ _OPTIONS = frozenset(
     ]
 )
 _REFUSED = {
-    "assertScoringFunction": "write the weights into the assertions, and a threshold beside them",
     "repeat": "use evaluateOptions.repeat, or --metaprompt-repeat",
 }
 _SLUG = re.compile(r"[^\w.+=-]+")
@@ -199,7 +199,20 @@ class _Reader:
             },
             metadata=metadata,
             target=self._target(fields),
+            scoring=self._scoring(fields),
         )
+
+    def _scoring(self, fields: Fields) -> str | None:
+        text = fields.text("assertScoringFunction")
+        if text is None:
+            return None
+        found = split_reference(text.removeprefix(PREFIX), default="")
+        if found is None or not found[1]:
+            hint = "write  file://scoring.py:function"
+            where = fields.place("assertScoringFunction")
+            raise MetapromptError(f"assertScoringFunction {text!r} is no Python function", where=where, hint=hint)
+        self.folder.find(found[0], what="the scoring file", where=fields.place("assertScoringFunction"))
+        return f"{found[0]}:{found[1]}"
 
     def _target(self, fields: Fields) -> ModelSpec | None:
         if not fields.has("provider"):

@@ -8,7 +8,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -18,6 +18,7 @@ from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
     from pytest_metaprompt.repair.patches import FileChange
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class PromptSession:
         self.config = config
         self.options = options
         self.root = config.rootpath
+        self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
@@ -75,6 +79,7 @@ class PromptSession:
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
+        self._waiting = Waiting(config)
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._selected: list[CaseItem] = []
@@ -119,7 +124,23 @@ class PromptSession:
         """The case's result, waiting for it. The first call sets all selected cases going."""
         if item.key not in self._futures:
             self._begin([item] if self.in_worker else self._selected)
-        return self._futures[item.key].result()
+        return self.wait(self._futures[item.key])
+
+    def wait(self, future: Future[Value]) -> Value:
+        """The result of work under way; whatever it waits for is shown meanwhile."""
+        if future.done():
+            return future.result()
+        try:
+            return self.main.wait_for(
+                future, idle=lambda: self._waiting.show(self.models.waits_for()), every_s=SHOWN_EVERY_S
+            )
+        finally:
+            self._waiting.end()
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the run of the cases was ended by its time limit."""
+        return self.options.timeout_s is not None and self.seconds >= self.options.timeout_s
 
     def record(self, suite: SuiteKey, result: CaseResult) -> None:
         """Keep the result of a case that was not asked here, such as a Python test."""
@@ -204,14 +225,16 @@ class PromptSession:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
         work = run_jobs(
             self.models.asker(),
             jobs,
             limit=self.options.concurrency,
             report=report,
             max_failures=self.max_failures,
+            max_seconds=self.options.timeout_s,
         )
-        self.thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
+        thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
 
 
 def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:

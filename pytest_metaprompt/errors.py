@@ -78,6 +78,10 @@ class ScorerError(MetapromptError):
     """An assertion could not be checked at all. Not a wrong answer: an error under both signs."""
 
 
+class SkippedError(MetapromptError):
+    """A case cannot be judged on this machine, such as for want of a JavaScript engine: it is skipped, never passed."""
+
+
 class EnvelopeError(MetapromptError):
     """The meta model's answer is not the envelope that was asked for."""
 

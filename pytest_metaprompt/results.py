@@ -43,7 +43,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered."""
+    """What a model answered. `logprobs` are those of its tokens, where they were asked for.
+
+    `output` is what a transform made of the reply, where that is not a text; `text` is its JSON then.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
@@ -52,11 +55,16 @@ class Reply:
     latency_s: float = 0.0
     cost_usd: float | None = None
     cached: bool = False
+    logprobs: tuple[float, ...] = ()
+    output: Json = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one assertion says of one attempt. `score` lies in 0..1; `reason` names what differs."""
+    """What one assertion says of one attempt. `reason` names what differs; `children` are the verdicts of a set.
+
+    `score` lies in 0..1, except that the user's own code in a promptfoo suite may score beyond, as it may there.
+    """
 
     type: str
     passed: bool
@@ -64,11 +72,33 @@ class Verdict:
     reason: str
     weight: float = 1.0
     metric: str | None = None
+    children: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call that a Python test made: what the test gave, as a case, what was sent, and what came back."""
+
+    case: Case
+    messages: tuple[Message, ...]
+    reply: Reply | None = None
+    error: str | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One asking of a case. Exactly one of `reply` and `error` is set, or both where a check could not work."""
+    """One asking of a case. One of `reply` and `error` is set, or both where a check could not work.
+
+    `skipped` says why the case cannot be judged on this machine; the model was not asked then. `params` are those that
+    the target was asked with.
+
+    Of a conversation `reply` is the target's last turn, `transcript` all that was said after `messages`, and `calls`
+    every tool call in it. `notes` says what a reader should know besides, such as a call of an undefined tool.
+
+    For a Python test it is one run of the test, and `exchanges` holds every call that the test made, in order; `reply`
+    has the text of the last and the sums of all, or is None where the test made none.
+    """
 
     case: Case
     messages: tuple[Message, ...] = ()
@@ -76,6 +106,12 @@ class Attempt:
     reply: Reply | None = None
     error: str | None = None
     verdicts: tuple[Verdict, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    skipped: str | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
+    transcript: tuple[Message, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -119,6 +155,11 @@ class Run:
     def passed(self) -> int:
         """How many cases passed."""
         return sum(result.outcome == "passed" for result in self.results)
+
+    @property
+    def judged(self) -> int:
+        """How many cases have a result that counts: all but the skipped."""
+        return sum(result.outcome != "skipped" for result in self.results)
 
     @property
     def complete(self) -> bool:
@@ -242,5 +283,7 @@ class RepairOutcome:
     seconds: float = 0.0
     diff: str = ""
     runs: tuple[Run, ...] = ()
+    judge_calls: int = 0
+    customer_calls: int = 0
     trace: tuple[TracePoint, ...] = ()
     written: SourceText | None = None

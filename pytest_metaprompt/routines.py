@@ -156,7 +156,7 @@ def render(routine: Routine, case: Case) -> tuple[Message, ...]:
     names = routine.placeholders
     if case.input is not None and "input" not in names:
         messages.append(Message("user", case.input))
-    elif not case.messages and not names:
+    elif not case.messages and not names and case.simulation is None:
         raise RoutineError(
             f"nothing of the case {case.id!r} reaches the model: {routine.name} has no {{{{name}}}} placeholder",
             where=case.where,

@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError
+from pytest_metaprompt.conversations import Parties, converse
+from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
-from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request, Verdict
+from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
 from pytest_metaprompt.routines import Routine, render
 from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite
 
@@ -64,10 +65,14 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks the target about a case and scores the reply."""
+    """Asks the target about a case, or holds the case's conversation with it, and scores the reply.
+
+    `open_customer` opens the models that play customers; None where they are opened like targets.
+    """
 
     open_client: OpenClient
     open_scorer: OpenScorer
+    open_customer: OpenClient | None = None
 
     async def attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
         """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`."""
@@ -75,32 +80,57 @@ class Asker:
         try:
             attempt = replace(attempt, messages=render(routine, case))
             return await self.ask(suite, attempt)
+        except SkippedError as error:
+            return replace(attempt, skipped=str(error))
         except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
             return replace(attempt, error=str(error))
+
+    async def tried(self, job: Job, sample: int) -> Attempt:
+        """One asking of a job's case; what goes wrong in a check becomes the attempt's `error`.
+
+        Raises:
+            ModelCallError: The target gave no usable reply.
+            SetupError: The target cannot be asked at all.
+            RoutineError: The case cannot be put into the routine.
+        """
+        return await self.ask(job.suite, Attempt(job.case, messages=render(job.routine, job.case), sample=sample))
 
     async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
         """The rendered attempt with its reply and verdicts.
 
         Raises:
-            ModelCallError: The target gave no usable reply.
+            ModelCallError: The target gave no usable reply. In a conversation that becomes the attempt's `error`.
             SetupError: The target cannot be asked at all.
+            SkippedError: An assertion cannot be judged on this machine; the target was not asked.
         """
         if suite.target is None:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
-        client = self.open_client(suite.target)
-        reply = await client.ask(Request(suite.target, attempt.messages, sample=attempt.sample))
-        answered = replace(attempt, reply=reply)
+        scorers = [self.open_scorer(suite, check) for check in attempt.case.assertions]
+        answered = await self._answered(suite.target, replace(attempt, params=suite.target.params))
+        if answered.error is not None:
+            return answered
         try:
-            return replace(answered, verdicts=await self._score(suite, answered))
+            return replace(answered, verdicts=tuple([await scorer.score(answered) for scorer in scorers]))
         except ScorerError as error:
             return replace(answered, error=str(error))
 
-    async def _score(self, suite: Suite, attempt: Attempt) -> tuple[Verdict, ...]:
-        return tuple([await self.open_scorer(suite, check).score(attempt) for check in attempt.case.assertions])
+    async def _answered(self, target: ModelSpec, attempt: Attempt) -> Attempt:
+        client, simulation = self.open_client(target), attempt.case.simulation
+        if simulation is None:
+            reply = await client.ask(Request(target, attempt.messages, sample=attempt.sample))
+            return replace(attempt, reply=reply)
+        open_customer = self.open_customer or self.open_client
+        customer = open_customer(simulation.model) if simulation.model is not None else None
+        return await converse(attempt, simulation, Parties(target, client, customer))
 
 
 def outcome_of(suite: Suite, attempts: Sequence[Attempt]) -> Outcome:
-    """Passed when enough attempts passed; error when the attempts that went wrong leave that open; else failed."""
+    """Passed when enough attempts passed; error when the attempts that went wrong leave that open; else failed.
+
+    Skipped if an attempt is: a case that cannot be judged is neither right nor wrong.
+    """
+    if any(attempt.skipped is not None for attempt in attempts):
+        return "skipped"
     passed = sum(attempt.passed for attempt in attempts)
     errors = sum(attempt.error is not None for attempt in attempts)
     if passed >= suite.required_passes:
@@ -139,7 +169,7 @@ async def run_jobs(
         attempts[index].append(await asker.attempt(job.suite, job.case, job.routine, sample))
         if len(attempts[index]) == job.suite.repeat:
             result = _result(job, attempts[index])
-            if job.suite.gate is None and result.outcome != "passed":
+            if job.suite.gate is None and result.outcome in ("failed", "error"):
                 horizon.failed(index)
             report(index, result)
 

@@ -19,6 +19,11 @@ Split = Literal["train", "holdout"]
 """Which side of a repair a case is on: the meta model sees `train`, never `holdout`."""
 
 
+PYTHON_TEST = "python-test"
+"""The type of the one assertion of a Python test: its `value` holds the texts that the test compares with, its setting
+`source` the test's own source."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message. `extra` holds what some roles add: `tool_calls`, `tool_call_id`, `name`."""
@@ -41,10 +46,26 @@ class ModelSpec:
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}"
 
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        """The names of the tools that the model may call, in the order of its parameters."""
+        tools = self.params.get("tools")
+        listed = tools if isinstance(tools, list | tuple) else ()
+        functions = [tool.get("function") for tool in listed if isinstance(tool, Mapping)]
+        names = [function.get("name") for function in functions if isinstance(function, Mapping)]
+        return tuple(name for name in names if isinstance(name, str))
+
+
+Dialect = Literal["native", "promptfoo"]
+"""Whose rules an assertion follows where the two differ: ours, or those of the promptfoo file that it stands in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """One check of a reply. `kind` is the type without its `not-`; `settings` holds the type's own fields."""
+    """One check of a reply. `kind` is the type without its `not-`; `settings` holds the type's own fields.
+
+    `transform` is code that changes the output before this check alone; `children` are those of an `assert-set`.
+    """
 
     kind: str
     value: Json = None
@@ -54,11 +75,37 @@ class Assertion:
     metric: str | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
     where: Place | None = None
+    transform: str | None = None
+    children: tuple[Assertion, ...] = ()
+    dialect: Dialect = "native"
 
     @property
     def type(self) -> str:
         """The type as the user writes it, such as `not-contains`."""
         return f"not-{self.kind}" if self.negated else self.kind
+
+
+MAX_TURNS = 10
+MAX_TOOL_CALLS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The other side of a conversation: a customer, scripted (`turns`) or played by `model` from a `persona`, and
+    tools that answer what the case says.
+
+    `tools` holds what each tool returns. A call of a tool in `end_on` ends the conversation; so does the customer, or
+    the end of the last of `max_turns` turns, or the `max_tool_calls`-th call.
+    """
+
+    persona: str | None = None
+    turns: tuple[str, ...] = ()
+    model: ModelSpec | None = None
+    max_turns: int = MAX_TURNS
+    max_tool_calls: int = MAX_TOOL_CALLS
+    tools: Mapping[str, Json] = field(default_factory=dict)
+    end_on: tuple[str, ...] = ()
+    where: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +122,7 @@ class Case:
     tags: tuple[str, ...] = ()
     split: Split | None = None
     protected: bool = False
+    simulation: Simulation | None = None
 
 
 Form = Literal["plain", "user", "chat", "messages-json", "messages-yaml"]
@@ -191,6 +239,7 @@ class Suite:
     gate: GateSettings | None = None
     fix: FixSettings = FixSettings()
     part: str = ""
+    embedding: ModelSpec | None = None
 
     @property
     def key(self) -> SuiteKey:

@@ -132,6 +132,15 @@ def completion(
     }
 
 
+def embedding(*numbers: float, input_tokens: int = 1) -> Body:
+    """The JSON of an embeddings answer. A script knows such a request by its `input`, where others have `messages`."""
+    return {
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0, "embedding": list(numbers)}],
+        "usage": {"prompt_tokens": input_tokens, "total_tokens": input_tokens},
+    }
+
+
 def tool_call(name: str, /, **arguments: object) -> Body:
     """One tool call in a completion: `tool_call("refund", order="ORD-1")`."""
     return {"id": f"call_{name}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
@@ -170,7 +179,7 @@ class Served:
 
 
 class ScriptedServer:
-    """A Chat Completions server on 127.0.0.1, over real sockets, that answers by a script.
+    """A Chat Completions and embeddings server on 127.0.0.1, over real sockets, that answers by a script.
 
         with ScriptedServer(lambda body: body["messages"][-1]["content"].upper()) as server:
             ...  # base_url: server.base_url
@@ -282,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answers a call; the name is what http.server looks for."""
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if not self.path.endswith("/chat/completions"):
+        if not self.path.endswith(("/chat/completions", "/embeddings")):
             self._send(Fault.status(404, json.dumps({"error": {"message": f"no such path: {self.path}"}})))
             return
         try:

@@ -32,6 +32,7 @@ def read_completion(completion: object, *, latency_s: float) -> Reply:
         finish_reason=_text_or_none(choices[0].get("finish_reason")),
         usage=read_usage(completion.get("usage")),
         latency_s=latency_s,
+        logprobs=_logprobs(choices[0].get("logprobs")),
     )
 
 
@@ -100,6 +101,13 @@ def _json_object(raw: str) -> Mapping[str, Json] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, Mapping) else None
+
+
+def _logprobs(found: object) -> tuple[float, ...]:
+    """The log probability of each token of the content; empty where they were not asked for."""
+    tokens = found.get("content") if isinstance(found, Mapping) else None
+    numbers = [token.get("logprob") for token in tokens or () if isinstance(token, Mapping)]
+    return tuple(float(number) for number in numbers if isinstance(number, int | float))
 
 
 def _text_or_none(value: object) -> str | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.errors import MetapromptError, SetupError, did_you_mean
 from pytest_metaprompt.protocols import Client
-from pytest_metaprompt.suites import ModelSpec
+from pytest_metaprompt.suites import Json, ModelSpec
 
 EXAMPLES: Mapping[str, str] = {
     "openai": "openai:gpt-5-mini",
@@ -17,6 +18,12 @@ EXAMPLES: Mapping[str, str] = {
     "github": "github:openai/gpt-4o",
 }
 """One way to write a model for each provider."""
+
+
+EMBEDDERS = ("openai", "python")
+"""The providers whose models can give vectors."""
+
+EMBEDDERS_HINT = "write openai:<model> or python:package.module:callable"
 
 
 def parse_model(text: str) -> ModelSpec:
@@ -36,6 +43,26 @@ def parse_model(text: str) -> ModelSpec:
     return ModelSpec(provider, name)
 
 
+def read_model(value: Json) -> ModelSpec:
+    """The model that a setting names: `provider:name`, or a mapping of `model` and what goes with it.
+
+    Raises:
+        MetapromptError: It is neither, or `parse_model` refuses it.
+    """
+    if isinstance(value, str):
+        return parse_model(value)
+    name = value.get("model") if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or not isinstance(name, str):
+        raise MetapromptError("a model is a text or a mapping with a key model", hint=_how_to_write())
+    base_url, key_name = value.get("base_url"), value.get("api_key_env")
+    return replace(
+        parse_model(name),
+        params={key: item for key, item in value.items() if key not in ("model", "base_url", "api_key_env")},
+        base_url=base_url if isinstance(base_url, str) else None,
+        api_key_env=key_name if isinstance(key_name, str) else None,
+    )
+
+
 def open_client(spec: ModelSpec, *, root: Path) -> Client:
     """The client for a model. Relative file paths and `python:` imports start from `root`.
 
@@ -45,6 +72,21 @@ def open_client(spec: ModelSpec, *, root: Path) -> Client:
     """
     _check_provider(spec.provider, str(spec))
     return _OPENERS[spec.provider](spec, root)
+
+
+def open_embedder(spec: ModelSpec, *, root: Path) -> Client:
+    """The client for an embedding model: its replies' texts are vectors as JSON lists.
+
+    Raises:
+        SetupError: As `open_client`; or models of this provider give no vectors.
+    """
+    if spec.provider == "openai":
+        from pytest_metaprompt.clients.embeddings import EmbeddingsClient
+
+        return EmbeddingsClient(spec)
+    if spec.provider == "python":
+        return open_client(spec, root=root)
+    raise SetupError(f"{spec} gives no embeddings", hint=EMBEDDERS_HINT)
 
 
 def _check_provider(provider: str, text: str) -> None:

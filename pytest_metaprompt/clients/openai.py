@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from typing import Protocol
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
@@ -16,12 +17,19 @@ from pytest_metaprompt.clients.calls import one_line, sent_messages, sent_params
 from pytest_metaprompt.clients.completions import error_text, read_completion
 from pytest_metaprompt.errors import ModelCallError, SetupError
 from pytest_metaprompt.results import Reply, Request
-from pytest_metaprompt.suites import ModelSpec
+from pytest_metaprompt.suites import Json, ModelSpec
 
 DEFAULT_TIMEOUT_S = 120.0
 """How long a call may take, its retries included, where `timeout_s` does not say otherwise."""
 
 _NO_KEY = "unused"  # The SDK insists on a key; servers that need none ignore it.
+
+
+class ReadReply(Protocol):
+    """Makes a reply of the JSON that a server answered with. Raises `ModelCallError` where it is none."""
+
+    def __call__(self, value: object, /, *, latency_s: float) -> Reply:
+        """The reply; `latency_s` goes into it."""
 
 
 class OpenAIClient:
@@ -48,13 +56,22 @@ class OpenAIClient:
             ModelCallError: There was no usable reply in time.
             SetupError: `timeout_s` is no number of seconds.
         """
-        limit = time_limit(request, default=DEFAULT_TIMEOUT_S)
         body = {**sent_params(request), "model": request.model.name, "messages": sent_messages(request)}
+        return await self.call("/chat/completions", body, request, read_completion)
+
+    async def call(self, path: str, body: Mapping[str, Json], request: Request, read: ReadReply) -> Reply:
+        """The reply that `read` finds in the server's answer to a body sent to a path under the base URL.
+
+        Raises:
+            ModelCallError: There was no usable answer in time.
+            SetupError: `timeout_s` is no number of seconds.
+        """
+        limit = time_limit(request, default=DEFAULT_TIMEOUT_S)
         began = time.perf_counter()
         try:
             async with asyncio.timeout(limit):
-                completion = await self._sdk().post("/chat/completions", cast_to=object, body=body)
-            return read_completion(completion, latency_s=time.perf_counter() - began)
+                answer = await self._sdk().post(path, cast_to=object, body=body)
+            return read(answer, latency_s=time.perf_counter() - began)
         except TimeoutError:
             raise ModelCallError(f"{request.model}: timed out after {limit:g} s") from None
         except Exception as error:  # the fence around the model call

@@ -8,11 +8,11 @@ from pytest_metaprompt.suites import Assertion, Json
 from pytest_metaprompt.templates import as_text
 
 _NEGATION = "not-"
-_COMMON = frozenset({"type", "value", "threshold", "weight", "metric"})
+_COMMON = frozenset({"type", "value", "threshold", "weight", "metric", "transform", "assert"})
 
 
 def read_assertion(node: Marked, filling: Filling) -> Assertion:
-    """One entry of `assert`, filled."""
+    """One entry of `assert`, filled, with the entries of its own `assert` if it is a set."""
     entries = node.mapping()
     written = entries["type"].text()
     return Assertion(
@@ -24,6 +24,10 @@ def read_assertion(node: Marked, filling: Filling) -> Assertion:
         metric=filling.text(entries["metric"]) if "metric" in entries else None,
         settings={key: filling.json(child) for key, child in entries.items() if key not in _COMMON},
         where=filling.problems.at(node.line),
+        transform=filling.text(entries["transform"]) if "transform" in entries else None,
+        children=tuple(read_assertion(child, filling) for child in entries["assert"].items())
+        if "assert" in entries
+        else (),
     )
 
 

@@ -38,10 +38,10 @@ class Flaw:
     hint: str | None = None
 
 
-def find_flaws(root: Marked) -> tuple[Flaw, ...]:
-    """Everything in which a suite file differs from the schema."""
+def find_flaws(root: Marked, schema: Schema | None = None) -> tuple[Flaw, ...]:
+    """Everything in which a suite file, or what has a schema of its own, differs from the schema."""
     walk = _Walk()
-    walk.check(root, suite_schema(), _Spot("a suite", root.line, ()))
+    walk.check(root, schema or suite_schema(), _Spot("a suite", root.line, ()))
     return tuple(walk.flaws)
 
 

@@ -37,6 +37,11 @@ class GateFailedError(Exception):
         super().__init__("; ".join(reasons))
 
 
+def why_skipped(result: CaseResult) -> str:
+    """Why a skipped case could not be judged."""
+    return next(attempt.skipped for attempt in result.attempts if attempt.skipped is not None)
+
+
 class SuiteFile(pytest.File):
     """A file with one suite or several."""
 
@@ -93,6 +98,8 @@ class CaseItem(pytest.Item):
     def setup(self) -> None:
         """Wait for the case's result."""
         self.result = self._session.result_of(self)
+        if self.result.outcome == "skipped":
+            pytest.skip(why_skipped(self.result))
         if self.result.outcome == "error":
             raise CaseProblemError(self.result)
 

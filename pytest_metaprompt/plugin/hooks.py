@@ -9,6 +9,8 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.plugin.fixtures import uses_routine
+from pytest_metaprompt.plugin.keys import session_of
 from pytest_metaprompt.plugin.options import Options
 
 if TYPE_CHECKING:
@@ -45,15 +47,30 @@ class Hooks:
         self.config = config
         self.options = options
         self.all_unchanged = False
+        self._python: list[pytest.Item] = []
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Find the Python tests that use our fixture, before any is deselected."""
+        if uses_routine(item):
+            self._python.append(item)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out suites without changes, if that was asked for."""
+        """Make suites of the Python tests; leave out suites without changes, if that was asked for."""
+        if self._python:
+            session_of(config).tests.add(self._python)
         if self._used is not None and self.options.changed is not None:
             from pytest_metaprompt.plugin.changed import keep_changed
 
             dropped = keep_changed(self._used, items, self.options.changed)
             config.hook.pytest_deselected(items=dropped)
             self.all_unchanged = bool(dropped) and not items
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run a Python test ourselves where it is to be run several times, or again for a repair."""
+        if self._used is None:
+            return None
+        return self._used.tests.run_here(item, nextitem) or None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -82,13 +99,16 @@ class Hooks:
                     report.outcome = "skipped"
                     report.wasxfail = "the gate judges the suite"
                     report.__dict__["metaprompt_failing"] = call.excinfo.value.result.outcome
+            self._used.tests.note(item, call, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
         self, report: pytest.TestReport | pytest.CollectReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """The letter and word of a failing case under a gate."""
+        """The letter and word of a failing case under a gate, and of a Python test whose call went wrong."""
+        if getattr(report, "metaprompt_error", False):
+            return "error", "E", ("ERROR", {"red": True})
         outcome = getattr(report, "metaprompt_failing", None)
         if outcome is None:
             return None

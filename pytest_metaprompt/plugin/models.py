@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from pytest_metaprompt.clients.cache import CachedClient, ReplyStore
 from pytest_metaprompt.clients.ledger import CountedClient, Ledger
 from pytest_metaprompt.clients.limits import Caps, LimitedClient
-from pytest_metaprompt.clients.models import open_client
+from pytest_metaprompt.clients.models import open_client, open_embedder
+from pytest_metaprompt.plugin.grading import Scorers
 from pytest_metaprompt.plugin.options import Options
-from pytest_metaprompt.protocols import Client, Scorer
+from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.reports.json_report import TotalUsage
 from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.runner import Asker
-from pytest_metaprompt.scorers import open_scorer
-from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
+from pytest_metaprompt.suites import BudgetSettings, ModelSpec
 
 
 class Models:
@@ -27,21 +28,27 @@ class Models:
         self._ledger = Ledger()
         self._raw: dict[str, Client] = {}
         self._clients: dict[str, Client] = {}
-        self._scorers: dict[int, tuple[Assertion, Scorer]] = {}
+        self._scorers = Scorers(
+            judge=partial(self._client, role="judge"), embedder=partial(self._client, role="judge", embeds=True)
+        )
 
     def asker(self) -> Asker:
         """What the test run asks with."""
-        return Asker(self._target, self.scorer)
+        return Asker(
+            partial(self._client, role="target"),
+            self._scorers.of,
+            open_customer=partial(self._client, role="customer"),
+        )
 
-    def _target(self, spec: ModelSpec) -> Client:
-        key = repr(spec)
+    def _client(self, spec: ModelSpec, *, role: str, embeds: bool = False) -> Client:
+        key = f"{role} {embeds} {spec!r}"
         if key not in self._clients:
-            self._clients[key] = self.counted(self.stored(self.capped(spec)), role="target")
+            self._clients[key] = self.counted(self.stored(self.capped(spec, embeds=embeds)), role=role)
         return self._clients[key]
 
-    def capped(self, spec: ModelSpec) -> Client:
-        """The model under the session's caps, neither cached nor counted."""
-        return LimitedClient(_Opened(self, spec), self._caps)
+    def capped(self, spec: ModelSpec, *, embeds: bool = False) -> Client:
+        """The model under the session's caps, neither cached nor counted. One that `embeds` gives vectors."""
+        return LimitedClient(_Opened(self, spec, embeds=embeds), self._caps)
 
     def stored(self, client: Client) -> Client:
         """The client behind the session's cache, unless that is switched off."""
@@ -51,21 +58,12 @@ class Models:
         """The client with its calls in the session's ledger."""
         return CountedClient(client, self._ledger, role=role)
 
-    def raw(self, spec: ModelSpec) -> Client:
+    def raw(self, spec: ModelSpec, *, embeds: bool = False) -> Client:
         """The model itself, opened when it is first asked."""
-        key = repr(spec)
+        key = f"{embeds} {spec!r}"
         if key not in self._raw:
-            self._raw[key] = open_client(spec, root=self._root)
+            self._raw[key] = (open_embedder if embeds else open_client)(spec, root=self._root)
         return self._raw[key]
-
-    def scorer(self, suite: Suite, assertion: Assertion) -> Scorer:
-        """The scorer of an assertion, opened once."""
-        found = self._scorers.get(id(assertion))
-        if found is None:
-            # The assertion is kept beside its scorer, so that its id is not given away again.
-            found = (assertion, open_scorer(assertion, base=suite.path.parent))
-            self._scorers[id(assertion)] = found
-        return found[1]
 
     def for_repair(self, budget: BudgetSettings) -> RepairModels:
         """The same models under a repair's own budget."""
@@ -92,29 +90,35 @@ class RepairModels:
         self._caps = Caps(calls=budget.calls, tokens=budget.tokens, option="fix.budget.{cap} in the suite")
         self._ledger = Ledger()
         self._clients: dict[str, Client] = {}
+        self._scorers = Scorers(
+            judge=partial(self._client, role="judge"), embedder=partial(self._client, role="judge", embeds=True)
+        )
 
     def asker(self) -> Asker:
-        """What the repair asks the target with."""
-        return Asker(lambda spec: self._client(spec, role="target"), self._models.scorer)
+        """What the repair asks the target with, and everyone who is asked for a verdict on it."""
+        return Asker(
+            partial(self._client, role="target"),
+            self._scorers.of,
+            open_customer=partial(self._client, role="customer"),
+        )
 
     def meta(self, spec: ModelSpec) -> Client:
         """The meta model."""
         return self._client(spec, role="meta")
 
-    @property
-    def target_calls(self) -> int:
-        """Calls that reached the target."""
-        return self._ledger.of("target").calls
+    def calls(self, role: str) -> int:
+        """Calls that reached the models in a role: `target`, `meta`, `judge` or `customer`."""
+        return self._ledger.of(role).calls
 
     @property
-    def meta_calls(self) -> int:
-        """Calls that reached the meta model."""
-        return self._ledger.of("meta").calls
+    def total_calls(self) -> int:
+        """Calls that reached any model."""
+        return self._ledger.total.calls
 
-    def _client(self, spec: ModelSpec, *, role: str) -> Client:
-        key = f"{role} {spec!r}"
+    def _client(self, spec: ModelSpec, *, role: str, embeds: bool = False) -> Client:
+        key = f"{role} {embeds} {spec!r}"
         if key not in self._clients:
-            stored = self._models.stored(LimitedClient(self._models.capped(spec), self._caps))
+            stored = self._models.stored(LimitedClient(self._models.capped(spec, embeds=embeds), self._caps))
             self._clients[key] = CountedClient(self._models.counted(stored, role=role), self._ledger, role=role)
         return self._clients[key]
 
@@ -122,10 +126,11 @@ class RepairModels:
 class _Opened:
     """A client that is opened when it is first asked, so that a missing key is an error of the call."""
 
-    def __init__(self, models: Models, spec: ModelSpec) -> None:
+    def __init__(self, models: Models, spec: ModelSpec, *, embeds: bool) -> None:
         self._models = models
         self._spec = spec
+        self._embeds = embeds
 
     async def ask(self, request: Request) -> Reply:
         """The model's reply."""
-        return await self._models.raw(self._spec).ask(request)
+        return await self._models.raw(self._spec, embeds=self._embeds).ask(request)

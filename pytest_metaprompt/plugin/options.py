@@ -42,6 +42,7 @@ class Options:
     allow_dirty: bool = False
     exit_non_zero_on_fix: bool = False
     collect: tuple[str, ...] = ()
+    judge: str | None = None
     baseline: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
@@ -120,6 +121,7 @@ _TABLE = (
     _Option("patch", str, f"the file of mode patch ({DEFAULT_PATCH}); .md gives GitHub suggestions", "FILE"),
     _Option("target", str, "ask this model (provider:name) in place of every suite's target", "MODEL"),
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
+    _Option("judge", str, "ask this model for verdicts in place of every suite's judge", "MODEL"),
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
     _Option("no-cache", _flag, "ask the models anew, even what was asked before in this session"),
@@ -205,6 +207,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
         collect=tuple(cast("list[str]", chosen["collect"] or [])),
+        judge=cast("str | None", chosen["judge"]),
         baseline=_path(folder, chosen["baseline"]),
         save_baseline=_path(folder, chosen["save-baseline"]),
         changed=cast("str | None", chosen["changed"]),

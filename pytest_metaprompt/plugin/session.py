@@ -15,6 +15,7 @@ import pytest
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
+from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
@@ -38,11 +39,17 @@ class CaseKey:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSuite:
-    """A suite with its routine, and the name it goes by."""
+    """A suite with its routine, and the name it goes by. `python` tells the tests of a Python file."""
 
     name: str
     suite: Suite
     routine: Routine
+    python: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name, with the routine where a file may have tests of several."""
+        return f"{self.name} ({self.routine.name})" if self.python else self.name
 
 
 class PromptSession:
@@ -50,12 +57,15 @@ class PromptSession:
     patch, `notes` lines for the summary."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
+        from pytest_metaprompt.plugin.python_tests import PythonTests
+
         self.config = config
         self.options = options
         self.root = config.rootpath
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
+        self.main = MainThread()
         self.repairs: list[RepairOutcome] = []
         self.changes: list[FileChange] = []
         self.notes: list[str] = []
@@ -68,6 +78,7 @@ class PromptSession:
         self._thread: LoopThread | None = None
         self._selected: list[CaseItem] = []
         self._futures: dict[CaseKey, Future[CaseResult]] = {}
+        self.tests = PythonTests(self)
 
     def load(self, path: Path, kind: Kind) -> tuple[LoadedSuite, ...]:
         """The suites in a file; none if it cannot be used, and then its problems are kept."""
@@ -96,6 +107,12 @@ class PromptSession:
         if item.key not in self._futures:
             self._begin([item] if self.in_worker else self._selected)
         return self._futures[item.key].result()
+
+    def record(self, suite: SuiteKey, result: CaseResult) -> None:
+        """Keep the result of a case that was not asked here, such as a Python test."""
+        future: Future[CaseResult] = Future()
+        future.set_result(result)
+        self._futures[CaseKey(suite, result.case.id)] = future
 
     def runs(self) -> dict[SuiteKey, Run]:
         """What is known of each suite so far."""

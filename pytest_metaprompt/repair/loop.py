@@ -37,8 +37,8 @@ from pytest_metaprompt.results import (
     Subject,
     TracePoint,
 )
-from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.runner import each, outcome_of
+from pytest_metaprompt.routines import Routine
+from pytest_metaprompt.runner import Job, each, outcome_of
 
 MAX_ROUNDS = 8
 PATIENCE = 4
@@ -107,7 +107,10 @@ class Repair:
 
     async def _prepare(self) -> None:
         """Split, probe and screen."""
-        before = {key: result.outcome == "passed" for key, result in self._before.items() if result.outcome != "error"}
+        decided = {
+            key: result.outcome for key, result in self._before.items() if result.outcome in ("passed", "failed")
+        }
+        before = {key: outcome == "passed" for key, outcome in decided.items()}
         forced = {s.key: s.case.split for s in self._job.subjects if s.case.split is not None and s.key in before}
         self.found.sides = split(before, forced=forced, share=self._job.holdout, seed=self._job.seed)
         for key in before:
@@ -132,7 +135,8 @@ class Repair:
         text = self._job.routine.text
         for key in keys[::step][:PROBED]:
             await self._bench.fresh(text, key)
-            if len({_output(attempt) for attempt in self._attempts[text, key]}) > 1:
+            outputs = {_output(attempt) for attempt in self._attempts[text, key]}
+            if len(outputs) > 1 or None in outputs:
                 return False
         return True
 
@@ -348,10 +352,10 @@ class Repair:
         )
 
     async def _draw(self, text: str, key: str, sample: int) -> bool:
-        subject, routine = self._subjects[key], self._routines[text]
-        attempt = Attempt(subject.case, messages=render(routine, subject.case), sample=sample)
+        subject = self._subjects[key]
+        job = Job(subject.suite, subject.case, self._routines[text])
         try:
-            answered = await self._job.asker.ask(subject.suite, attempt)
+            answered = await self._job.asker.tried(job, sample)
         except BudgetExhaustedError:
             raise
         except (ModelCallError, SetupError) as error:
@@ -368,8 +372,16 @@ def _results(job: RepairJob) -> dict[str, CaseResult]:
 
 
 def _output(attempt: Attempt) -> object:
-    reply = attempt.reply
-    return None if reply is None else (reply.text, tuple((call.name, call.raw_arguments) for call in reply.tool_calls))
+    """All in which a second asking may differ: what was said, and, where a model judges, the verdicts. None where that
+    is not known, as of a test whose app asks a model itself."""
+    asked = [exchange.reply for exchange in attempt.exchanges] or [attempt.reply]
+    replies = [reply for reply in asked if reply is not None]
+    if not replies:
+        return None
+    outputs = tuple((one.text, *((call.name, call.raw_arguments) for call in one.tool_calls)) for one in replies)
+    calls = tuple((call.name, call.raw_arguments) for call in attempt.calls)
+    said = tuple((message.role, message.content) for message in attempt.transcript)
+    return (attempt.passed, outputs, calls, said, tuple(verdict.passed for verdict in attempt.verdicts))
 
 
 def _also_ran(standing: Standing) -> str:

@@ -12,9 +12,9 @@ import json
 from collections.abc import Mapping, Sequence
 
 from pytest_metaprompt.repair.clusters import cluster
-from pytest_metaprompt.results import Observation, RepairState
+from pytest_metaprompt.results import Attempt, Observation, RepairState, Reply
 from pytest_metaprompt.routines import Routine, parse_routine
-from pytest_metaprompt.suites import Json, Message
+from pytest_metaprompt.suites import PYTHON_TEST, Case, Json, Message
 
 FIELD_CHARACTERS = 1200
 """A field longer than this is cut in its middle, with a mark."""
@@ -25,6 +25,7 @@ BATCH_CHARACTERS = 60_000
 _SHOWN = 3
 _ANCHORS = 6
 _REMEMBERED = 5
+_TURNS = 8
 
 CONTRACT = """\
 You repair prompts. A prompt, here called the routine, is tested by cases; some fail. Find why, and propose the \
@@ -124,24 +125,51 @@ def _anchors(passing: Sequence[Observation]) -> Sequence[Observation]:
 
 def _observed(one: Observation) -> Json:
     attempt, case = one.attempt, one.subject.case
-    given: dict[str, Json] = {name: _cut(value) for name, value in case.vars.items()}
-    if case.input is not None:
-        given["input"] = _cut(case.input)
-    seen: dict[str, Json] = {"id": one.subject.key, "given": given}
-    if case.messages:
-        seen["messages"] = [{"role": message.role, "content": _cut(message.content)} for message in case.messages]
-    if attempt.reply is not None:
-        seen["output"] = _cut(attempt.reply.text)
-        calls: list[Json] = [
-            {"name": call.name, "arguments": _cut(call.raw_arguments)} for call in attempt.reply.tool_calls
-        ]
-        if calls:
-            seen["tool_calls"] = calls
+    seen: dict[str, Json] = {"id": one.subject.key}
+    if attempt.exchanges:
+        seen["calls"] = [_given(call.case) | _answered(call.reply) for call in attempt.exchanges]
+    else:
+        seen |= _given(case)
+        if attempt.transcript:
+            seen["conversation"] = _conversation(attempt)
+        seen |= _answered(attempt.reply)
     seen["checks"] = [
         {"type": check.type, "passed": verdict.passed, "expected": _cut(check.value), "message": _cut(verdict.reason)}
         for check, verdict in zip(case.assertions, attempt.verdicts, strict=False)
     ]
+    sources = [check.settings["source"] for check in case.assertions if check.kind == PYTHON_TEST]
+    if sources:
+        seen["test"] = _cut(sources[0])
     return seen
+
+
+def _given(case: Case) -> dict[str, Json]:
+    given: dict[str, Json] = {name: _cut(value) for name, value in case.vars.items()}
+    if case.input is not None:
+        given["input"] = _cut(case.input)
+    if not case.messages:
+        return {"given": given}
+    said: list[Json] = [{"role": message.role, "content": _cut(message.content)} for message in case.messages]
+    return {"given": given, "messages": said}
+
+
+def _answered(reply: Reply | None) -> dict[str, Json]:
+    if reply is None:
+        return {}
+    calls: list[Json] = [{"name": call.name, "arguments": _cut(call.raw_arguments)} for call in reply.tool_calls]
+    return {"output": _cut(reply.text)} | ({"tool_calls": calls} if calls else {})
+
+
+def _conversation(attempt: Attempt) -> list[Json]:
+    """What was said after the first messages: the beginning and the end, where it is long."""
+    said: list[Json] = [
+        {"role": one.role, "content": _cut(one.content), **{key: _cut(value) for key, value in one.extra.items()}}
+        for one in attempt.transcript
+    ]
+    left_out = len(said) - 2 * _TURNS
+    if left_out <= 0:
+        return said
+    return [*said[:_TURNS], f"[... {left_out} messages left out ...]", *said[-_TURNS:]]
 
 
 def _record(state: RepairState, at: int) -> Json:

@@ -24,6 +24,9 @@ MOST_TURNS = 32
 """More worked examples than this are no routine any more."""
 
 _SHRUNK = 0.5
+_NO_ANSWERS = frozenset({"python", "regex", "llm-rubric", "g-eval", "model-graded-closedqa"})
+"""Assertions whose value says how an answer must be, and holds none. A routine may say that, too."""
+
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
@@ -119,10 +122,18 @@ def _texts(routine: Routine, kind: str) -> list[str]:
 
 def _check_renders(new: Routine, proposal: Proposal, terms: Terms) -> None:
     for subject in terms.subjects:
-        try:
-            render(new, subject.case)
-        except RoutineError as error:
-            raise RefusedError(f"does not render for {subject.key!r}: {error.message}") from None
+        problem = _render_problem(new, subject)
+        # A Python test that makes no call has nothing to put into a routine, neither the old nor the new one.
+        if problem is not None and _render_problem(terms.old, subject) is None:
+            raise RefusedError(f"does not render for {subject.key!r}: {problem}")
+
+
+def _render_problem(routine: Routine, subject: Subject) -> str | None:
+    try:
+        render(routine, subject.case)
+    except RoutineError as error:
+        return error.message
+    return None
 
 
 def _check_length(new: Routine, proposal: Proposal, terms: Terms) -> None:
@@ -208,12 +219,14 @@ def inputs_of(subject: Subject) -> list[str]:
     """The texts of a case that the target is shown."""
     case = subject.case
     given = [case.input] if case.input is not None else []
+    if case.simulation is not None:
+        given += [*case.simulation.turns, case.simulation.persona or ""]
     return given + list(_strings(list(case.vars.values()))) + [message.content for message in case.messages]
 
 
 def answers_of(subject: Subject) -> list[str]:
     """The texts of a case that a right reply must equal or hold."""
-    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in ("python", "regex")]
+    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in _NO_ANSWERS]
     values = [check.value for check in checks if check.kind != "is-json"]
     return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
 

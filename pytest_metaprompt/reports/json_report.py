@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
+    CallPart,
+    CallsPart,
     CasePart,
     RepairPart,
+    ReplyPart,
     Report,
     SharePart,
     SuitePart,
@@ -19,6 +22,7 @@ from pytest_metaprompt.reports.parts import (
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
+    Exchange,
     GateResult,
     RepairOutcome,
     Reply,
@@ -26,7 +30,7 @@ from pytest_metaprompt.results import (
     Verdict,
 )
 from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
-from pytest_metaprompt.suites import Json
+from pytest_metaprompt.suites import Json, Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,31 @@ def _case(result: CaseResult) -> CasePart:
 
 
 def _attempt(attempt: Attempt) -> AttemptPart:
-    reply = attempt.reply or Reply("")
+    messages, reply = _messages(attempt.messages), _reply(attempt.reply or Reply(""))
+    values = zip(attempt.verdicts, _values(attempt), strict=True)
     return {
-        "messages": [
-            {"role": message.role, "content": message.content, **message.extra} for message in attempt.messages
-        ],
+        "messages": messages,
+        "transcript": _messages(attempt.transcript),
+        "notes": list(attempt.notes),
+        **reply,
+        "error": attempt.error,
+        "skipped": attempt.skipped,
+        "verdicts": [_verdict(verdict, value) for verdict, value in values],
+        "calls": [_call(exchange) for exchange in attempt.exchanges],
+    }
+
+
+def _call(exchange: Exchange) -> CallPart:
+    reply = _reply(exchange.reply or Reply(""))
+    return {"messages": _messages(exchange.messages), **reply, "error": exchange.error}
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, Json]]:
+    return [{"role": message.role, "content": message.content, **message.extra} for message in messages]
+
+
+def _reply(reply: Reply) -> ReplyPart:
+    return {
         "text": reply.text,
         "tool_calls": [
             {"name": call.name, "arguments": call.raw_arguments if call.arguments is None else call.arguments}
@@ -124,11 +148,11 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         "cached": reply.cached,
         "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
         "cost_usd": reply.cost_usd,
-        "error": attempt.error,
-        "verdicts": [
-            _verdict(verdict, value) for verdict, value in zip(attempt.verdicts, _values(attempt), strict=True)
-        ],
     }
+
+
+def _message(message: Message) -> dict[str, Json]:
+    return {"role": message.role, "content": message.content, **message.extra}
 
 
 def _values(attempt: Attempt) -> list[Json]:
@@ -140,7 +164,7 @@ def _values(attempt: Attempt) -> list[Json]:
 
 
 def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
-    return {
+    part: VerdictPart = {
         "type": verdict.type,
         "passed": verdict.passed,
         "score": verdict.score,
@@ -149,6 +173,9 @@ def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
         "metric": verdict.metric,
         "value": value,
     }
+    if verdict.children:
+        part["children"] = [_verdict(child, None) for child in verdict.children]
+    return part
 
 
 def _repair(repair: RepairOutcome) -> RepairPart:
@@ -172,9 +199,19 @@ def _repair(repair: RepairOutcome) -> RepairPart:
             }
             for proposal in repair.proposals
         ],
-        "calls": {"target": repair.target_calls, "meta": repair.meta_calls},
+        "calls": _calls(repair),
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,
         "trace": [{"calls": point.calls, **_share(accuracy(point.passed, point.total))} for point in repair.trace],
     }
+
+
+def _calls(repair: RepairOutcome) -> CallsPart:
+    """The calls of a repair; judges and customers only where there were any."""
+    calls: CallsPart = {"target": repair.target_calls, "meta": repair.meta_calls}
+    if repair.judge_calls:
+        calls["judge"] = repair.judge_calls
+    if repair.customer_calls:
+        calls["customer"] = repair.customer_calls
+    return calls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from pytest_metaprompt.suites import Json
 
@@ -39,7 +39,7 @@ class BaselinePart(TypedDict):
 
 
 class VerdictPart(TypedDict):
-    """What one assertion says; `value` is what it asked for, where it fails."""
+    """What one assertion says; `value` is what it asked for, where it fails. A set has `children`."""
 
     type: str
     passed: bool
@@ -48,12 +48,12 @@ class VerdictPart(TypedDict):
     weight: float
     metric: str | None
     value: Json
+    children: NotRequired[list[VerdictPart]]
 
 
-class AttemptPart(TypedDict):
-    """One asking of a case."""
+class ReplyPart(TypedDict):
+    """What a model answered."""
 
-    messages: list[dict[str, Json]]
     text: str
     tool_calls: list[dict[str, Json]]
     finish_reason: str | None
@@ -61,8 +61,23 @@ class AttemptPart(TypedDict):
     cached: bool
     usage: dict[str, int]
     cost_usd: float | None
+
+
+class CallPart(ReplyPart):
+    """One call, with what was sent."""
+
+    messages: list[dict[str, Json]]
     error: str | None
+
+
+class AttemptPart(CallPart):
+    """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
+
+    skipped: str | None
+    transcript: list[dict[str, Json]]
+    notes: list[str]
     verdicts: list[VerdictPart]
+    calls: list[CallPart]
 
 
 class CasePart(TypedDict):
@@ -116,6 +131,8 @@ class CallsPart(TypedDict):
 
     target: int
     meta: int
+    judge: NotRequired[int]
+    customer: NotRequired[int]
 
 
 class RepairPart(TypedDict):
@@ -156,3 +173,10 @@ class Report(TypedDict):
     gates: list[GatePart]
     repairs: list[RepairPart]
     usage: UsagePart
+
+
+def calls_line(calls: CallsPart) -> str:
+    """The calls of a repair in words; judges and customers only where there were any."""
+    more = (("judge", calls.get("judge", 0)), ("customer", calls.get("customer", 0)))
+    others = "".join(f", {count} {role}" for role, count in more if count)
+    return f"{calls['target']} target, {calls['meta']} meta{others}"

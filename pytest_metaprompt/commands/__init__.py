@@ -12,7 +12,7 @@ from pytest_metaprompt.errors import MetapromptError
 
 _TABLE: tuple[Command, ...] = (
     Command("convert", "turn another tool's file into a suite", convert.add_arguments, convert.run),
-    Command("schema", "print the JSON Schema of suites, for editors", schema.add_arguments, schema.run),
+    Command("schema", "print the JSON Schema of suites, for editors, or of reports", schema.add_arguments, schema.run),
 )
 
 

@@ -81,13 +81,25 @@ class AttemptPart(CallPart):
 
 
 class CasePart(TypedDict):
-    """A case with all its attempts."""
+    """A case with all its attempts. `rate` is of the answered ones, `stability` passing, failing or flaky."""
 
     id: str
     outcome: str
     score: float
     tags: list[str]
+    rate: SharePart
+    stability: str | None
     attempts: list[AttemptPart]
+
+
+class UsagePart(TypedDict):
+    """What a session or a suite used."""
+
+    calls: int
+    cached: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
 
 
 class SuitePart(TypedDict):
@@ -99,6 +111,8 @@ class SuitePart(TypedDict):
     accuracy: SharePart
     cases: list[CasePart]
     baseline: BaselinePart | None
+    usage: UsagePart
+    seconds: float
 
 
 class GatePart(TypedDict):
@@ -153,16 +167,6 @@ class RepairPart(TypedDict):
     seconds: float
     diff: str
     trace: list[TracePart]
-
-
-class UsagePart(TypedDict):
-    """What the session used."""
-
-    calls: int
-    cached: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
 
 
 class Report(TypedDict):

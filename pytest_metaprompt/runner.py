@@ -154,8 +154,9 @@ async def run_jobs(
     limit: int,
     report: Callable[[int, CaseResult], None],
     max_failures: int | None = None,
+    begun: Callable[[int], None] = lambda index: None,
 ) -> None:
-    """Run every attempt of every job, `report`ing each finished job by its index.
+    """Run every attempt of every job, `report`ing each finished job by its index; `begun` is told of each first one.
 
     With `max_failures`, nothing that comes after the job with the last allowed failure is begun. A failure under a
     gate is not one: the gate judges it.
@@ -166,6 +167,8 @@ async def run_jobs(
     async def attempt(one: tuple[int, int]) -> None:
         index, sample = one
         job = jobs[index]
+        if sample == 0:
+            begun(index)
         attempts[index].append(await asker.attempt(job.suite, job.case, job.routine, sample))
         if len(attempts[index]) == job.suite.repeat:
             result = _result(job, attempts[index])

@@ -1,8 +1,8 @@
-"""What follows the tests: repairs and what they change in pytest's count, reports, the summary, the exit code."""
+"""What follows the tests: repairs and what they change in pytest's count, reports, the exit code."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -10,9 +10,8 @@ from _pytest.terminal import TerminalReporter
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.running import set_aside
-from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
-from pytest_metaprompt.plugin.terminal import HEADING, suite_row, write_failing, write_repair, write_table
-from pytest_metaprompt.results import GateResult, RepairOutcome, Run
+from pytest_metaprompt.plugin.session import CaseKey, PromptSession
+from pytest_metaprompt.results import GateResult, Run
 from pytest_metaprompt.suites import SuiteKey
 
 
@@ -127,60 +126,6 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
-    """The table of suites, failing cases under gates, repairs, and notes."""
-    runs = state.runs()
-    ran = {key: loaded for key, loaded in state.suites.items() if runs[key].results}
-    if not ran and not state.notes:
-        return
-    terminal.section("metaprompt")
-    for key, loaded in ran.items():
-        if loaded.suite.gate is not None:
-            bad = [result for result in runs[key].results if result.outcome in ("failed", "error")]
-            write_failing(terminal, loaded.name, bad)
-    if any(repair.status == "applied" for repair in state.repairs):
-        terminal.write_line("as the tests found it, before the repair:")
-    if ran:
-        rows = [
-            suite_row(loaded.title, runs[key], _gate_word(state, loaded), _change(state, loaded, runs[key]))
-            for key, loaded in ran.items()
-        ]
-        write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
-        usage = state.models.usage()
-        terminal.write_line(
-            f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
-            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases"
-        )
-    _write_repairs(terminal, state.repairs)
-    for note in state.notes:
-        terminal.write_line(note)
-
-
-def _write_repairs(terminal: TerminalReporter, repairs: Iterable[RepairOutcome]) -> None:
-    told = [repair for repair in repairs if repair.status != "not_needed"]
-    if told:
-        terminal.section("repairs", sep="-")
-    for repair in told:
-        write_repair(terminal, repair)
-
-
-def _change(state: PromptSession, loaded: LoadedSuite, run: Run) -> str | None:
-    """The cell against the baseline; None for a session without one."""
-    if state.comparing is None:
-        return None
-    found = state.comparison(loaded, run) if run.complete else None
-    return "not compared" if found is None else f"{len(found.regressions)} worse, {len(found.improvements)} better"
-
-
-def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
-    if loaded.suite.gate is None:
-        return "none"
-    judged = state.judge(loaded, runs=state.runs())
-    if isinstance(judged, str):
-        return "skipped"
-    return "passed" if judged.passed else "failed"
 
 
 def _terminal(config: pytest.Config) -> TerminalReporter | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
+from pytest_metaprompt.plugin.junit import AfterRepair, Truth, case_properties, gate_properties
 from pytest_metaprompt.plugin.running import set_aside
 from pytest_metaprompt.plugin.session import CaseKey, PromptSession
 from pytest_metaprompt.results import GateResult, Run
@@ -75,6 +78,33 @@ def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalRe
     last_failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
     for nodeid in better:
         last_failed.pop(nodeid, None)
+    path = session.config.getoption("xmlpath", None)
+    if path and state.final:
+        told = AfterRepair(
+            _xml_path(session.config, path), dict(_truths(state, session.items)), repaired=frozenset(better)
+        )
+        session.config.pluginmanager.register(told, "metaprompt-junit")
+
+
+def _xml_path(config: pytest.Config, given: str) -> Path:
+    """Where pytest writes the XML: as it reads the option itself."""
+    return config.invocation_params.dir / Path(os.path.expandvars(given)).expanduser()
+
+
+def _truths(state: PromptSession, items: Sequence[pytest.Item]) -> Iterator[tuple[str, Truth]]:
+    """What is true now of every item of a suite whose routine was repaired."""
+    results = {CaseKey(key, result.case.id): result for key, run in state.final.items() for result in run.results}
+    for item in items:
+        key = _key_of(state, item)
+        if key in results:
+            loaded, result = state.suites[key.suite], results[key]
+            told = case_properties(item.nodeid, loaded.name, loaded.suite, result)
+            yield item.nodeid, Truth(told, result, gated=loaded.suite.gate is not None)
+        elif isinstance(item, GateItem) and item.loaded.suite.key in state.final:
+            judged = state.judge(item.loaded, runs=state.final)
+            if isinstance(judged, GateResult):
+                told = gate_properties(item.nodeid, item.loaded.name, judged.reasons)
+                yield item.nodeid, Truth(told, reached=judged.passed)
 
 
 def _good_items(state: PromptSession, items: Sequence[pytest.Item], runs: Mapping[SuiteKey, Run]) -> set[str]:

@@ -43,16 +43,12 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
 
     terminal = _terminal(session.config)
 
-    def say(text: str) -> None:
-        if terminal is not None:
-            terminal.write_line(text)
-
     if terminal is not None:
         terminal.ensure_newline()
     if state.options.fix_note is not None:
         state.notes.append(state.options.fix_note)
     with set_aside(session, state.notes.append):
-        state.repairs.extend(repair_all(state, say))
+        state.repairs.extend(repair_all(state, state.waiting.write))
     write_patch(state)
     for repair in state.repairs:
         if repair.status == "applied":

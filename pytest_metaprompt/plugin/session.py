@@ -7,7 +7,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -18,6 +18,7 @@ from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.progress import Progress
+from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
     from pytest_metaprompt.repair.patches import FileChange
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,7 @@ class PromptSession:
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
         self.progress: Progress | None = None
+        self.waiting = Waiting(config)
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
@@ -118,7 +122,21 @@ class PromptSession:
         """The case's result, waiting for it. The first call sets all selected cases going."""
         if item.key not in self._futures:
             self._begin([item] if self.in_worker else self._selected)
-        return self._futures[item.key].result()
+        return self.wait(self._futures[item.key])
+
+    def wait(self, future: Future[Value]) -> Value:
+        """The result of work under way; how far it is and what it waits for is shown meanwhile."""
+        if future.done():
+            return future.result()
+        try:
+            self._show_progress()
+            return self.main.wait_for(future, idle=self._show_progress, every_s=SHOWN_EVERY_S)
+        finally:
+            self.waiting.end()
+
+    def _show_progress(self) -> None:
+        going = self.progress is not None and self.progress.done < self.progress.total
+        self.waiting.show(None, self.progress if going else None)
 
     def record(self, suite: SuiteKey, result: CaseResult) -> None:
         """Keep the result of a case that was not asked here, such as a Python test."""

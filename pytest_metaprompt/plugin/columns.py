@@ -31,6 +31,8 @@ def _wide(rows: Sequence[Sequence[str]]) -> int:
 def _stack(rows: Sequence[Sequence[str]], names: int, width: int) -> list[range]:
     """The columns of each line: the names together if they fit, then what fits beside each other."""
     wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if sum(wide[:names]) + len(_GAP) * (names - 1) > width:
+        names = 1
     groups: list[range] = []
     start, used = 0, 0
     for column, own in enumerate(wide):

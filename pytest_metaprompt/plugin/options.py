@@ -36,6 +36,7 @@ class Options:
     cache: bool = True
     max_calls: int | None = None
     max_tokens: int | None = None
+    timeout_s: float | None = None
     min_accuracy: float | None = None
     reports: tuple[Path, ...] = ()
     seed: int = 0
@@ -58,6 +59,16 @@ def _whole_number(least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, is {text!r}")
+    return value
 
 
 def _share(text: str) -> float:
@@ -129,6 +140,7 @@ _TABLE = (
     _Option("no-cache", _flag, "ask the models anew, even what was asked before in this session"),
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
     _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
+    _Option("timeout", _seconds, "end the run of the cases after so long: what has no answer is an error", "SECONDS"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
     _Option("changed", str, "run only the suites that have changes against this revision (HEAD)", "BASE", bare="HEAD"),
     _Option("baseline", str, "compare each case with this committed baseline, beyond chance", "FILE"),
@@ -203,6 +215,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         cache=not chosen["no-cache"],
         max_calls=cast("int | None", chosen["max-calls"]),
         max_tokens=cast("int | None", chosen["max-tokens"]),
+        timeout_s=cast("float | None", chosen["timeout"]),
         min_accuracy=cast("float | None", chosen["min-accuracy"]),
         reports=tuple(folder / report for report in reports),
         seed=cast("int", chosen["seed"] or 0),

@@ -140,7 +140,7 @@ def _job(
         runs=runs,
         subjects=_subjects(group),
         asker=Trier(models.asker(), session.tests, session.main),
-        proposers=_proposers(group, models),
+        proposers={**_hooked_proposers(session), **_proposers(group, models)},
         editable=frozenset.intersection(*kinds),
         tools=frozenset(name for loaded in group if loaded.suite.target for name in loaded.suite.target.tool_names),
         seed=session.options.seed,
@@ -170,6 +170,14 @@ def _proposers(group: Sequence[LoadedSuite], models: RepairModels) -> dict[str, 
     if metas:
         proposers["reflect"] = Reflect(models.meta(metas[0]), metas[0])
     return proposers
+
+
+def _hooked_proposers(session: PromptSession) -> dict[str, Proposer]:
+    """Those of the user's plugins; a built-in one of the same name takes its place."""
+    found: dict[str, Proposer] = {}
+    for proposers in session.hook.pytest_metaprompt_proposers():
+        found.update(proposers)
+    return found
 
 
 def _budget(runs: tuple[Run, ...]) -> BudgetSettings:

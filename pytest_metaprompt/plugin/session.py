@@ -65,6 +65,7 @@ class PromptSession:
         self.config = config
         self.options = options
         self.root = config.rootpath
+        self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
@@ -136,7 +137,12 @@ class PromptSession:
 
     def _show_progress(self) -> None:
         going = self.progress is not None and self.progress.done < self.progress.total
-        self.waiting.show(None, self.progress if going else None)
+        self.waiting.show(self.models.waits_for(), self.progress if going else None)
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the run of the cases was ended by its time limit."""
+        return self.options.timeout_s is not None and self.seconds >= self.options.timeout_s
 
     def record(self, suite: SuiteKey, result: CaseResult) -> None:
         """Keep the result of a case that was not asked here, such as a Python test."""
@@ -229,6 +235,7 @@ class PromptSession:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
         work = run_jobs(
             self.models.asker(),
             jobs,
@@ -236,8 +243,9 @@ class PromptSession:
             report=report,
             max_failures=self.max_failures,
             begun=progress.begun,
+            max_seconds=self.options.timeout_s,
         )
-        self.thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
+        thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
 
 
 def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:

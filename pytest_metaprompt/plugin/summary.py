@@ -161,8 +161,9 @@ def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
 
 def _usage_line(state: PromptSession) -> str:
     usage = state.models.usage()
+    again = f", {usage.retries} made again" if usage.retries else ""
     return (
-        f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
+        f"{usage.calls} calls ({usage.cached} answered from the cache{again}), {usage.input_tokens} tokens in, "
         f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases"
     )
 

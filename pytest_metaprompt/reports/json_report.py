@@ -37,13 +37,15 @@ from pytest_metaprompt.suites import Json, Message
 
 @dataclass(frozen=True, slots=True)
 class TotalUsage:
-    """What a session used. `calls` counts all answers, `cached` those that asked no model."""
+    """What a session used. `calls` counts the answers wanted of a model, `retries` the calls that were made again for
+    them, and `cached` the answers that asked no model."""
 
     calls: int
     cached: int
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def build_report(
         "suites": [_suite(suite) for suite in suites],
         "gates": [{"suite": path, "passed": gate.passed, "reasons": list(gate.reasons)} for path, gate in gates],
         "repairs": [_repair(repair) for repair in repairs],
-        "usage": _used(usage),
+        "usage": {**_used(usage), "retries": usage.retries},
     }
 
 

@@ -169,6 +169,12 @@ class RepairPart(TypedDict):
     trace: list[TracePart]
 
 
+class SessionUsagePart(UsagePart):
+    """What a session used; `retries` are the calls that were made again."""
+
+    retries: int
+
+
 class Report(TypedDict):
     """The whole report."""
 
@@ -176,7 +182,7 @@ class Report(TypedDict):
     suites: list[SuitePart]
     gates: list[GatePart]
     repairs: list[RepairPart]
-    usage: UsagePart
+    usage: SessionUsagePart
 
 
 def calls_line(calls: CallsPart) -> str:

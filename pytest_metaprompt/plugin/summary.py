@@ -26,10 +26,10 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     """Write the section; with -qq only its last line and what became of repairs."""
     runs = state.runs()
     ran = {key: loaded for key, loaded in state.suites.items() if runs[key].results}
-    if not ran and not state.notes:
+    if (not ran and not state.notes) or terminal.no_summary:
         return
     if terminal.verbosity > -2:
-        terminal.section("metaprompt")
+        terminal.write_sep("=", "metaprompt")
         _write_failing(terminal, ran, runs)
         if any(repair.status == "applied" for repair in state.repairs):
             terminal.write_line("as the tests found it, before the repair:")
@@ -171,6 +171,6 @@ def _usage_line(state: PromptSession) -> str:
 def _write_repairs(state: PromptSession, terminal: TerminalReporter) -> None:
     told = [repair for repair in state.repairs if repair.status != "not_needed"]
     if told and terminal.verbosity > -2:
-        terminal.section("repairs", sep="-")
+        terminal.write_sep("-", "repairs")
     for repair in told:
         write_repair(terminal, repair)

@@ -146,6 +146,8 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     state.close()
     if state.in_worker:
         return
+    state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
+    state.notes.extend(state.models.notes)
     from pytest_metaprompt.plugin.report_files import write_reports
 
     write_reports(state)

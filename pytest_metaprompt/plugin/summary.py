@@ -9,7 +9,7 @@ from _pytest.terminal import TerminalReporter
 from pytest_metaprompt.plugin.columns import cut_end, sentence_lines, table_lines
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import headline, write_repair
-from pytest_metaprompt.reports.figures import dollars, duration, interval
+from pytest_metaprompt.reports.figures import cost_words, dollars, duration, interval
 from pytest_metaprompt.reports.json_report import TotalUsage, run_usage
 from pytest_metaprompt.reports.standing import Standing
 from pytest_metaprompt.results import CaseResult, GateResult, Run
@@ -161,10 +161,11 @@ def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
 
 def _usage_line(state: PromptSession) -> str:
     usage = state.models.usage()
+    where = "cassettes and the cache" if state.models.cassettes.used else "the cache"
     again = f", {usage.retries} made again" if usage.retries else ""
     return (
-        f"{usage.calls} calls ({usage.cached} answered from the cache{again}), {usage.input_tokens} tokens in, "
-        f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases"
+        f"{usage.calls} calls ({usage.cached} answered from {where}{again}), {usage.input_tokens} tokens in, "
+        f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases, {cost_words(usage.cost_usd)}"
     )
 
 

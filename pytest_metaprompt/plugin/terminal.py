@@ -107,7 +107,8 @@ def _evidence(repair: RepairOutcome) -> Iterator[tuple[str, str]]:
         yield "hold-out", f"{held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
     more = (("judge", repair.judge_calls), ("customer", repair.customer_calls))
     others = "".join(f", {calls} {role}" for role, calls in more if calls)
-    yield "calls", f"{repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s"
+    stored = f", and {repair.cached_calls} replies were stored" if repair.cached_calls else ""
+    yield "calls", f"{repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s{stored}"
     if repair.status == "applied":
         yield "written", repair.routine
     elif repair.status == "proposed":

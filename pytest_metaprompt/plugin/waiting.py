@@ -90,7 +90,7 @@ class Waiting:
 
     def _is_worth_telling(self, progress: Progress) -> bool:
         since, more = self._clock() - self._told_at, progress.share - self._told_share
-        return (since >= PROGRESS_AFTER_S and more >= 0.1) or (since >= PROGRESS_EVERY_S and more > 0)
+        return (since >= PROGRESS_AFTER_S and more >= 0.099) or (since >= PROGRESS_EVERY_S and more > 0)
 
     def _draw(self, terminal: TerminalReporter, text: str) -> None:
         column = terminal._tw.width_of_current_line

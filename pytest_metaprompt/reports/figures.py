@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 
-def dollars(cost_usd: float | None) -> str:
-    """A cost, with digits enough to see a small one; `?` where it is not known."""
+def dollars(cost_usd: float) -> str:
+    """A cost, with digits enough to see a small one."""
+    return f"${cost_usd:.4g}" if cost_usd < 1 else f"${cost_usd:.2f}"
+
+
+def cost_words(cost_usd: float | None) -> str:
+    """Dollars in words."""
     if cost_usd is None:
-        return "?"
-    return "$0" if cost_usd == 0 else f"${cost_usd:.2g}" if cost_usd < 0.995 else f"${cost_usd:.2f}"
+        return "cost not known"
+    return "no cost" if cost_usd == 0 else dollars(cost_usd)
 
 
 def duration(seconds: float) -> str:

@@ -95,7 +95,7 @@ def test_in_a_log_progress_is_told_after_ten_seconds_and_ten_percent(shown):
         progress.ended(now, RESULT)
         line.show(None, progress)
     told = [text.partition(",")[0] for text in written.getvalue().splitlines()]
-    assert told == [f"metaprompt: {done}/100 cases" for done in range(11, 100, 11)]
+    assert told == [f"metaprompt: {done}/100 cases" for done in range(11, 100, 10)]
 
 
 def test_in_a_log_slow_progress_is_told_every_minute(shown):

@@ -148,8 +148,10 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
         return
     state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
     state.notes.extend(state.models.notes)
+    from pytest_metaprompt.plugin.keeping import keep
     from pytest_metaprompt.plugin.report_files import write_reports
 
+    keep(state)
     write_reports(state)
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:

@@ -40,7 +40,8 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     _write_repairs(state, terminal)
     for note in state.notes if terminal.verbosity > -2 else ():
         say(terminal, note)
-    _write_standing(terminal, standing_of(state))
+    if ran:
+        _write_standing(terminal, standing_of(state))
 
 
 def say(terminal: TerminalReporter, text: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
+from pytest_metaprompt.metrics import attempt_metrics, run_metrics
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
@@ -120,6 +121,7 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "baseline": suite.baseline,
         "usage": _used(run_usage(suite.run)),
         "seconds": round(suite.seconds, 3),
+        "metrics": run_metrics(suite.run),
         "cases": [_case(result) for result in suite.run.results],
     }
 
@@ -156,6 +158,7 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         **reply,
         "error": attempt.error,
         "skipped": attempt.skipped,
+        "metrics": attempt_metrics(attempt),
         "verdicts": [_verdict(verdict, value) for verdict, value in values],
         "calls": [_call(exchange) for exchange in attempt.exchanges],
     }

@@ -125,7 +125,7 @@ def test_of_ten_thousand_cases_only_what_is_looked_at_is_drawn(browser: Any, tmp
     assert page.locator("#count").inner_text() == "5000 of 10000 cases"
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 700, 1101, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
     window = {"width": width, "height": 800}

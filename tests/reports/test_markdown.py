@@ -35,7 +35,7 @@ def test_the_change_against_a_baseline_and_the_cost_have_columns_where_there_are
     suite["usage"]["cost_usd"] = 0.0123
     text = as_markdown(report)
     assert "| errors | gate | change | flaky | cost | time |" in text
-    assert "| 1 worse, 0 better | 2 | $0.012 |" in text
+    assert "| 1 worse, 0 better | 2 | $0.0123 |" in text
     assert "Worse than in the baseline: `evals/orders.metaprompt.yaml`: 1: `case-1`" in text
 
 

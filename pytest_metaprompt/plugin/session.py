@@ -245,12 +245,17 @@ class PromptSession:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        def broken(index: int, error: Exception) -> None:
+            with suppress(InvalidStateError):
+                futures[index].set_exception(error)
+
         thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
         work = run_jobs(
             self.models.asker(),
             jobs,
             limit=self.options.concurrency,
             report=report,
+            broken=broken,
             max_failures=self.max_failures,
             begun=progress.begun,
             max_seconds=self.options.timeout_s,

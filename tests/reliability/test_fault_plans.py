@@ -103,17 +103,19 @@ async def run(plan: Plan, base_url: str):
     client = CountedClient(CachedClient(opened, store), ledger, role="target")
     cases = [Case(name, Place("s", 1), input=name, assertions=(Assertion("equals", name),)) for name in plan.tries]
     suite = Suite(Path("s.metaprompt.yaml"), RoutineRef(), tuple(cases), target=spec, repeat=plan.repeat, min_pass=1)
-    asker = Asker(lambda spec: client, lambda suite, check: open_scorer(check, base=Path()))
-    results = {}
+    asker = Asker(lambda suite, spec: client, lambda suite, check: open_scorer(check, base=Path()))
+    results, faults = {}, {}
     try:
         await run_jobs(
             asker,
             [Job(suite, case, ROUTINE) for case in cases],
             limit=plan.concurrency,
             report=lambda index, result: results.update({cases[index].id: result}),
+            broken=faults.__setitem__,
         )
     finally:
         await opened.close()
+    assert faults == {}
     return results, ledger.total
 
 

@@ -10,6 +10,7 @@ from _pytest._io import TerminalWriter
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.plugin.columns import sentence_lines
+from pytest_metaprompt.reports.figures import cost_words
 from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome
 from pytest_metaprompt.suites import Message, Suite
 
@@ -109,6 +110,7 @@ def _evidence(repair: RepairOutcome) -> Iterator[tuple[str, str]]:
     others = "".join(f", {calls} {role}" for role, calls in more if calls)
     stored = f", and {repair.cached_calls} replies were stored" if repair.cached_calls else ""
     yield "calls", f"{repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s{stored}"
+    yield "cost", cost_words(repair.cost_usd)
     if repair.status == "applied":
         yield "written", repair.routine
     elif repair.status == "proposed":

@@ -180,9 +180,10 @@ async def run_jobs(
     report: Callable[[int, CaseResult], None],
     broken: Callable[[int, Exception], None],
     max_failures: int | None = None,
+    begun: Callable[[int], None] = lambda index: None,
     max_seconds: float | None = None,
 ) -> None:
-    """Run every attempt of every job, `report`ing each finished job by its index.
+    """Run every attempt of every job, `report`ing each finished job by its index; `begun` is told of each first one.
 
     A fault of ours or of a plugin, which is neither a wrong answer nor a `MetapromptError`, makes its job `broken`, and
     those that had to follow it; the others go on.
@@ -206,6 +207,8 @@ async def run_jobs(
             job, index = step.job, step.index
             if index is not None and horizon.beyond(index):
                 return
+            if index is not None and step.sample == 0:
+                begun(index)
             made = await asker.attempt(job.suite, job.case, job.routine, step.sample, memory)
             if index is not None:
                 attempts[index].append(made)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from pytest_metaprompt.results import Reply, Request
 
@@ -178,6 +178,13 @@ class Served:
     headers: Mapping[str, str]
 
 
+class Beside(Protocol):
+    """Serves what is no chat completion."""
+
+    def serve(self, method: str, path: str, headers: Mapping[str, str], raw: bytes, ask: Script) -> Fault | None:
+        """What to send, or None where the request is none of its own. `ask` is the server's script."""
+
+
 class ScriptedServer:
     """A Chat Completions and embeddings server on 127.0.0.1, over real sockets, that answers by a script.
 
@@ -185,10 +192,11 @@ class ScriptedServer:
             ...  # base_url: server.base_url
         assert len(server.requests) == 1
 
-    Closing it ends whatever is under way. A script that raises is answered with a 500 that says so.
+    Closing it ends whatever is under way. A script that raises is answered with a 500 that says so. What else it serves
+    stands `beside`, such as a `ScriptedBatches`.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, beside: Beside | None = None) -> None:
         self.requests: list[Served] = []
         self.max_under_way = 0
         """The most requests that were being answered at the same time."""
@@ -197,6 +205,7 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._http = _Listener(self._answer)
+        self._http.beside, self._http.script = beside, script
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> Self:
@@ -252,6 +261,8 @@ _Accepted = socket.socket | tuple[bytes, socket.socket]  # The second is for UDP
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
+    beside: Beside | None = None
+    script: Script
 
     def __init__(self, answer: Callable[[Served], Fault]) -> None:
         self.answer = answer
@@ -288,9 +299,16 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Listener
 
+    def do_GET(self) -> None:
+        """Answers what is served beside; the name is what http.server looks for."""
+        if not self._served_beside(b""):
+            self._send(Fault.status(404, json.dumps({"error": {"message": f"no such path: {self.path}"}})))
+
     def do_POST(self) -> None:
         """Answers a call; the name is what http.server looks for."""
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self._served_beside(raw):
+            return
         if not self.path.endswith(("/chat/completions", "/embeddings")):
             self._send(Fault.status(404, json.dumps({"error": {"message": f"no such path: {self.path}"}})))
             return
@@ -301,6 +319,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._send(self.server.answer(Served(body, headers)))
+
+    def _served_beside(self, raw: bytes) -> bool:
+        if self.server.beside is None:
+            return False
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.beside.serve(self.command, self.path, headers, raw, self.server.script)
+        if answer is not None:
+            self._send(answer)
+        return answer is not None
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
         """Says nothing."""

@@ -136,6 +136,22 @@ def write_new_bytes(path: Path, content: bytes) -> None:
         raise
 
 
+def write_first(path: Path, text: str) -> None:
+    """Write a file that is not there yet, whole or not at all.
+
+    Raises:
+        OSError: It could not be written; FileExistsError if somebody was faster.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, 0o666 & ~_umask())
+        os.link(name, path)  # Unlike a rename, a link never replaces what is there.
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
 def _umask() -> int:
     current = os.umask(0)
     os.umask(current)

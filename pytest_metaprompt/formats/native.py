@@ -21,12 +21,17 @@ from pytest_metaprompt.formats.structure import find_flaws
 from pytest_metaprompt.formats.wording import shortened
 from pytest_metaprompt.suites import Case, Json, ModelSpec, PythonName, RoutineRef, Suite, YamlAt
 
+_WRITABLE_ENDINGS = (".md", ".txt", ".prompty")
 _ROUTINE_ENDINGS = (".md", ".txt", ".prompty", ".json", ".yaml", ".yml")
 _CONSTANT = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
 
-def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_assertion: CheckAssertion) -> Suite:
+def read_suite(
+    path: Path, *, root: Path, parse_model: ParseModel, check_assertion: CheckAssertion, needs_routine: bool = True
+) -> Suite:
     """The suite that a native file describes, complete: data sets read, defaults and vars put in, ids given.
+
+    Without `needs_routine` the routine may be a text file that is still to be written.
 
     Raises:
         SuiteFileError: With everything that is wrong in the file, and in the tables and tools that it names.
@@ -38,7 +43,7 @@ def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_asserti
     repeat, min_pass = read_repeat(top, problems)
     suite = Suite(
         path=path,
-        routine=reader.routine(),
+        routine=reader.routine(needed=needs_routine),
         cases=reader.cases(cases, check_assertion, models),
         target=reader.model("target", models),
         meta=reader.model("meta", models),
@@ -98,15 +103,18 @@ class _Reader:
     def folder(self) -> Path:
         return self.path.parent
 
-    def routine(self) -> RoutineRef:
+    def routine(self, *, needed: bool) -> RoutineRef:
         if "routine" not in self.top.entries:
             return RoutineRef()
         node = self.top.entries["routine"]
         where = self.problems.at(self.top.key_lines["routine"])
         if isinstance(node.value, dict):
             return RoutineRef(path=self.path, at=YamlAt(("routine", "inline")), where=where)
+        name = node.text()
+        if not needed and name.endswith(_WRITABLE_ENDINGS) and not (self.folder / name).exists():
+            return RoutineRef(path=self.folder / name, where=where)
         with self.problems.noting(where):
-            return replace(find_routine(node.text(), self.folder), where=where)
+            return replace(find_routine(name, self.folder), where=where)
         return RoutineRef()
 
     def source(self) -> Path | None:

@@ -46,6 +46,7 @@ class Options:
     baseline: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
+    generate: bool = False
     journal: bool = False
     revert: bool = False
 
@@ -119,6 +120,7 @@ _TABLE = (
         "MODE",
     ),
     _Option("patch", str, f"the file of mode patch ({DEFAULT_PATCH}); .md gives GitHub suggestions", "FILE"),
+    _Option("generate", _flag, "write missing routines from their suite's source and objective, then evaluate"),
     _Option("target", str, "ask this model (provider:name) in place of every suite's target", "MODEL"),
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
     _Option("judge", str, "ask this model for verdicts in place of every suite's judge", "MODEL"),
@@ -211,6 +213,8 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         baseline=_path(folder, chosen["baseline"]),
         save_baseline=_path(folder, chosen["save-baseline"]),
         changed=cast("str | None", chosen["changed"]),
+        # As with repairs: in CI nothing is written unless the command line says so.
+        generate=bool(given["generate"] or (ini["generate"] and not environ.get("CI"))),
         journal=bool(given["journal"]),
         revert=bool(given["revert"]),
     )

@@ -68,6 +68,7 @@ class PromptSession:
         self.main = MainThread()
         self.repairs: list[RepairOutcome] = []
         self.changes: list[FileChange] = []
+        self.generated: set[Path] = set()
         self.notes: list[str] = []
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
@@ -91,12 +92,22 @@ class PromptSession:
         from pytest_metaprompt.plugin.loading import load_suites
 
         try:
+            if self.options.generate and kind == "native" and not self.config.option.collectonly:
+                return self._generated(path)
             return load_suites(path, kind, root=self.root, options=self.options)
         except SuiteFileError as error:
             self.problems.extend(error.problems)
         except MetapromptError as error:
             self.problems.append(error)
         return ()
+
+    def _generated(self, path: Path) -> tuple[LoadedSuite, ...]:
+        from pytest_metaprompt.plugin.generating import at_home_here, generate_missing
+        from pytest_metaprompt.plugin.loading import load_suites
+
+        generate_missing(self, path)
+        loaded = load_suites(path, "native", root=self.root, options=self.options)
+        return tuple(at_home_here(self, one) for one in loaded)
 
     def select(self, items: Sequence[CaseItem]) -> None:
         """Take note of the cases that are to be run, in their order."""

@@ -67,12 +67,14 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 class Asker:
     """Asks the target about a case, or holds the case's conversation with it, and scores the reply.
 
-    `open_customer` opens the models that play customers; None where they are opened like targets.
+    `open_customer` opens the models that play customers, and `open_partner` the targets of conversations; None where
+    they are opened like targets.
     """
 
     open_client: OpenClient
     open_scorer: OpenScorer
     open_customer: OpenClient | None = None
+    open_partner: OpenClient | None = None
 
     async def attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
         """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`."""
@@ -115,10 +117,11 @@ class Asker:
             return replace(answered, error=str(error))
 
     async def _answered(self, target: ModelSpec, attempt: Attempt) -> Attempt:
-        client, simulation = self.open_client(target), attempt.case.simulation
+        simulation = attempt.case.simulation
         if simulation is None:
-            reply = await client.ask(Request(target, attempt.messages, sample=attempt.sample))
+            reply = await self.open_client(target).ask(Request(target, attempt.messages, sample=attempt.sample))
             return replace(attempt, reply=reply)
+        client = (self.open_partner or self.open_client)(target)
         open_customer = self.open_customer or self.open_client
         customer = open_customer(simulation.model) if simulation.model is not None else None
         return await converse(attempt, simulation, Parties(target, client, customer))

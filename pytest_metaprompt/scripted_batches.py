@@ -17,8 +17,8 @@ from email.message import Message
 
 from pytest_metaprompt.testing import Body, Fault, Script, completion
 
-State = str | Fault
-"""What a look at a batch finds: the name of a state, or a fault in its place."""
+State = str | tuple[str, int, int] | Fault
+"""What a look at a batch finds: a state, with how many requests are done and failed so far, or a fault in its place."""
 
 _ENDED = ("completed", "expired", "cancelled")
 
@@ -107,7 +107,9 @@ class ScriptedBatches:
         state = batch.states.pop(0) if len(batch.states) > 1 else batch.states[0]
         if isinstance(state, Fault):
             return state
-        batch.status = "failed" if batch.problems else state
+        status, done, failed = (state, 0, 0) if isinstance(state, str) else state
+        batch.status = "failed" if batch.problems else status
+        batch.counts = batch.counts or {"total": len(batch.requests), "completed": done, "failed": failed}
         if batch.status in _ENDED and not batch.files:
             self._end(batch, ask)
         return _json(_shown(batch))
@@ -145,7 +147,7 @@ def _answer(request: Body, ask: Script) -> Body:
 def _problems(requests: Sequence[Body], endpoint: str) -> list[Body]:
     ids = [request["custom_id"] for request in requests]
     models = {request["body"]["model"] for request in requests}
-    problems = []
+    problems: list[Body] = []
     if len(set(ids)) < len(ids):
         problems.append({"code": "duplicate_custom_id", "message": "the custom_id is not unique", "line": None})
     if len(models) > 1:

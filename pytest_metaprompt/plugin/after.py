@@ -121,6 +121,8 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     state.close()
     if state.in_worker:
         return
+    if state.models.batching is not None:
+        state.notes.extend(state.models.batching.notes)
     from pytest_metaprompt.plugin.report_files import write_reports
 
     write_reports(state)

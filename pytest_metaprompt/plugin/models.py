@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_metaprompt.clients.cache import CachedClient, ReplyStore
 from pytest_metaprompt.clients.ledger import CountedClient, Ledger
@@ -17,11 +18,15 @@ from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.runner import Asker
 from pytest_metaprompt.suites import BudgetSettings, ModelSpec
 
+if TYPE_CHECKING:
+    from pytest_metaprompt.plugin.batching import Batching
+
 
 class Models:
     """Opens models and scorers on first use and keeps them for the session."""
 
     def __init__(self, options: Options, *, root: Path) -> None:
+        self.batching = _open_batching(options, root)
         self._root = root
         self._caps = Caps(calls=options.max_calls, tokens=options.max_tokens)
         self._store = ReplyStore() if options.cache else None
@@ -32,23 +37,29 @@ class Models:
             judge=partial(self._client, role="judge"), embedder=partial(self._client, role="judge", embeds=True)
         )
 
-    def asker(self) -> Asker:
-        """What the test run asks with."""
+    def asker(self, *, batched: bool = False) -> Asker:
+        """What the test run asks with; with `batched`, targets are asked through batches if the user wants that."""
         return Asker(
-            partial(self._client, role="target"),
+            partial(self._client, role="target", batched=batched),
             self._scorers.of,
             open_customer=partial(self._client, role="customer"),
+            open_partner=partial(self._client, role="target"),
         )
 
-    def _client(self, spec: ModelSpec, *, role: str, embeds: bool = False) -> Client:
-        key = f"{role} {embeds} {spec!r}"
+    def _client(self, spec: ModelSpec, *, role: str, embeds: bool = False, batched: bool = False) -> Client:
+        key = f"{role} {embeds} {batched} {spec!r}"
         if key not in self._clients:
-            self._clients[key] = self.counted(self.stored(self.capped(spec, embeds=embeds)), role=role)
+            capped = self.capped(spec, embeds=embeds, batched=batched)
+            self._clients[key] = self.counted(self.stored(capped), role=role)
         return self._clients[key]
 
-    def capped(self, spec: ModelSpec, *, embeds: bool = False) -> Client:
+    def capped(self, spec: ModelSpec, *, embeds: bool = False, batched: bool = False) -> Client:
         """The model under the session's caps, neither cached nor counted. One that `embeds` gives vectors."""
-        return LimitedClient(_Opened(self, spec, embeds=embeds), self._caps)
+        client: Client = _Opened(self, spec, embeds=embeds)
+        if self.batching is not None:
+            client = self.batching.live(client)
+            client = self.batching.batched(client, spec, lambda usage: None) if batched else client
+        return LimitedClient(client, self._caps)
 
     def stored(self, client: Client) -> Client:
         """The client behind the session's cache, unless that is switched off."""
@@ -74,12 +85,26 @@ class Models:
         total = self._ledger.total
         return TotalUsage(total.calls, total.cached, total.input_tokens, total.output_tokens, None)
 
+    def waits_for(self) -> str | None:
+        """What the calls wait for; None where nothing holds them up."""
+        return None if self.batching is None else self.batching.state()
+
     async def close(self) -> None:
         """Let go of connections."""
         for client in self._raw.values():
             close = getattr(client, "close", None)
             if close is not None:
                 await close()
+        if self.batching is not None:
+            await self.batching.close()
+
+
+def _open_batching(options: Options, root: Path) -> Batching | None:
+    if not options.batch:
+        return None
+    from pytest_metaprompt.plugin.batching import Batching
+
+    return Batching(options, root=root)
 
 
 class RepairModels:

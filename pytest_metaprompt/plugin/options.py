@@ -49,6 +49,8 @@ class Options:
     generate: bool = False
     journal: bool = False
     revert: bool = False
+    batch: bool = False
+    batch_poll_s: float | None = None
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -67,6 +69,16 @@ def _share(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, is {text!r}")
+    return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, is {text!r}")
     return value
 
 
@@ -125,6 +137,8 @@ _TABLE = (
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
     _Option("judge", str, "ask this model for verdicts in place of every suite's judge", "MODEL"),
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
+    _Option("batch", _flag, "ask the targets through the provider's Batch API: half the price, up to a day"),
+    _Option("batch-poll", _seconds, "seconds between looks at a batch (default: from 5 to 60, growing)", "X"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
     _Option("no-cache", _flag, "ask the models anew, even what was asked before in this session"),
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
@@ -217,6 +231,8 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         generate=bool(given["generate"] or (ini["generate"] and not environ.get("CI"))),
         journal=bool(given["journal"]),
         revert=bool(given["revert"]),
+        batch=bool(chosen["batch"]),
+        batch_poll_s=cast("float | None", chosen["batch-poll"]),
     )
 
 
@@ -228,10 +244,10 @@ def refuse_xdist(config: pytest.Config, options: Options) -> None:
     """Refuse what only a session without worker processes can do.
 
     Raises:
-        pytest.UsageError: A repair or a report is asked for under pytest-xdist.
+        pytest.UsageError: A repair, a report or a batch is asked for under pytest-xdist.
     """
-    if config.getoption("numprocesses", None) and (options.fix or options.reports):
-        what = "--metaprompt-fix" if options.fix else "--metaprompt-report"
+    if config.getoption("numprocesses", None) and (options.fix or options.reports or options.batch):
+        what = "--metaprompt-fix" if options.fix else "--metaprompt-batch" if options.batch else "--metaprompt-report"
         raise pytest.UsageError(f"{what} does not work under pytest-xdist yet: add -n 0 (calls are concurrent anyway)")
 
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -18,6 +18,7 @@ from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
     from pytest_metaprompt.repair.patches import FileChange
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,7 @@ class PromptSession:
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
+        self._waiting = Waiting(config)
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._selected: list[CaseItem] = []
@@ -117,7 +121,22 @@ class PromptSession:
         """The case's result, waiting for it. The first call sets all selected cases going."""
         if item.key not in self._futures:
             self._begin([item] if self.in_worker else self._selected)
-        return self._futures[item.key].result()
+        return self.wait(self._futures[item.key])
+
+    def wait(self, future: Future[Value]) -> Value:
+        """The result of work under way; whatever it waits for is shown meanwhile."""
+        if future.done():
+            return future.result()
+        try:
+            while True:
+                try:
+                    return future.result(timeout=SHOWN_EVERY_S)
+                except TimeoutError:
+                    if future.done():
+                        raise
+                    self._waiting.show(self.models.waits_for())
+        finally:
+            self._waiting.end()
 
     def record(self, suite: SuiteKey, result: CaseResult) -> None:
         """Keep the result of a case that was not asked here, such as a Python test."""
@@ -202,10 +221,12 @@ class PromptSession:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        everything = sum(job.suite.repeat for job in jobs)
         work = run_jobs(
-            self.models.asker(),
+            self.models.asker(batched=True),
             jobs,
-            limit=self.options.concurrency,
+            # A batch takes all questions at once; live calls then keep to the limit by themselves.
+            limit=everything if self.options.batch else self.options.concurrency,
             report=report,
             max_failures=self.max_failures,
         )

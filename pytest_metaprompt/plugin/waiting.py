@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
+from _pytest.capture import CaptureManager
 from _pytest.terminal import TerminalReporter
 
 SHOWN_EVERY_S = 1.0
@@ -30,21 +32,28 @@ class Waiting:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if text is None or not isinstance(terminal, TerminalReporter) or terminal.verbosity < -1:
             return
-        if terminal.isatty and not os.environ.get("CI"):
-            self._renew(terminal, text)
-        elif self._logged_at is None or self._clock() - self._logged_at >= LOGGED_EVERY_S:
-            self._logged_at = self._clock()
-            terminal.ensure_newline()
-            terminal.write_line(text)
+        with self._uncaptured():
+            if terminal.isatty and not os.environ.get("CI"):
+                self._renew(terminal, text)
+            elif self._logged_at is None or self._clock() - self._logged_at >= LOGGED_EVERY_S:
+                self._logged_at = self._clock()
+                terminal.ensure_newline()
+                terminal.write_line(text, flush=True)
 
     def end(self) -> None:
         """Takes the renewed line away."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if self._renewed and isinstance(terminal, TerminalReporter):
-            terminal.rewrite("", erase=True)
-            terminal.rewrite("")
-            terminal.flush()
+            with self._uncaptured():
+                terminal.rewrite("", erase=True)
+                terminal.rewrite("")
+                terminal.flush()
         self._renewed = False
+
+    def _uncaptured(self) -> AbstractContextManager[object]:
+        """A test is waiting meanwhile, and all that is printed in a test is caught, by default even what we print."""
+        capture = self._config.pluginmanager.get_plugin("capturemanager")
+        return capture.global_and_fixture_disabled() if isinstance(capture, CaptureManager) else nullcontext()
 
     def _renew(self, terminal: TerminalReporter, text: str) -> None:
         if not self._renewed:

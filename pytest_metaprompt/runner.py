@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ Result = TypeVar("Result")
 
 OpenClient = Callable[[ModelSpec], Client]
 OpenScorer = Callable[[Suite, Assertion], Scorer]
+Watch = Callable[[Suite, Case, int], AbstractContextManager[Callable[[Attempt], None]]]
 
 
 class _StopError(Exception):
@@ -68,16 +70,25 @@ class Asker:
     """Asks the target about a case, or holds the case's conversation with it, and scores the reply.
 
     `open_customer` opens the models that play customers, and `open_partner` the targets of conversations; None where
-    they are opened like targets.
+    they are opened like targets. `watch` is entered around each attempt, and told what came of it.
     """
 
     open_client: OpenClient
     open_scorer: OpenScorer
     open_customer: OpenClient | None = None
     open_partner: OpenClient | None = None
+    watch: Watch | None = None
 
     async def attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
         """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`."""
+        if self.watch is None:
+            return await self._attempt(suite, case, routine, sample)
+        with self.watch(suite, case, sample) as tell:
+            attempt = await self._attempt(suite, case, routine, sample)
+            tell(attempt)
+            return attempt
+
+    async def _attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
         attempt = Attempt(case, sample=sample)
         try:
             attempt = replace(attempt, messages=render(routine, case))
@@ -95,7 +106,13 @@ class Asker:
             SetupError: The target cannot be asked at all.
             RoutineError: The case cannot be put into the routine.
         """
-        return await self.ask(job.suite, Attempt(job.case, messages=render(job.routine, job.case), sample=sample))
+        attempt = Attempt(job.case, messages=render(job.routine, job.case), sample=sample)
+        if self.watch is None:
+            return await self.ask(job.suite, attempt)
+        with self.watch(job.suite, job.case, sample) as tell:
+            attempt = await self.ask(job.suite, attempt)
+            tell(attempt)
+            return attempt
 
     async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
         """The rendered attempt with its reply and verdicts.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
+import asyncio
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from pytest_metaprompt.suites import BudgetSettings, ModelSpec
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.batching import Batching
+    from pytest_metaprompt.plugin.tracing import Tracing
 
 
 class Models:
@@ -27,6 +29,7 @@ class Models:
 
     def __init__(self, options: Options, *, root: Path) -> None:
         self.batching = _open_batching(options, root)
+        self._options = options
         self._root = root
         self._caps = Caps(calls=options.max_calls, tokens=options.max_tokens)
         self._store = ReplyStore() if options.cache else None
@@ -44,7 +47,15 @@ class Models:
             self._scorers.of,
             open_customer=partial(self._client, role="customer"),
             open_partner=partial(self._client, role="target"),
+            watch=self.tracing.attempt if self.tracing is not None else None,
         )
+
+    @cached_property
+    def tracing(self) -> Tracing | None:
+        """The session's spans, if somebody wants them; whether so is seen when the first call is to be made."""
+        from pytest_metaprompt.plugin.tracing import open_tracing
+
+        return open_tracing(self._options)
 
     def _client(self, spec: ModelSpec, *, role: str, embeds: bool = False, batched: bool = False) -> Client:
         key = f"{role} {embeds} {batched} {spec!r}"
@@ -56,6 +67,8 @@ class Models:
     def capped(self, spec: ModelSpec, *, embeds: bool = False, batched: bool = False) -> Client:
         """The model under the session's caps, neither cached nor counted. One that `embeds` gives vectors."""
         client: Client = _Opened(self, spec, embeds=embeds)
+        if self.tracing is not None:
+            client = self.tracing.client(client, embeds=embeds)
         if self.batching is not None:
             client = self.batching.live(client)
             client = self.batching.batched(client, spec, lambda usage: None) if batched else client
@@ -97,6 +110,8 @@ class Models:
                 await close()
         if self.batching is not None:
             await self.batching.close()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
 
 def _open_batching(options: Options, root: Path) -> Batching | None:
@@ -125,6 +140,7 @@ class RepairModels:
             partial(self._client, role="target"),
             self._scorers.of,
             open_customer=partial(self._client, role="customer"),
+            watch=self._models.tracing.attempt if self._models.tracing is not None else None,
         )
 
     def meta(self, spec: ModelSpec) -> Client:

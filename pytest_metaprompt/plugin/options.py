@@ -49,6 +49,7 @@ class Options:
     generate: bool = False
     journal: bool = False
     revert: bool = False
+    trace: bool = False
     batch: bool = False
     batch_poll_s: float | None = None
 
@@ -137,6 +138,7 @@ _TABLE = (
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
     _Option("judge", str, "ask this model for verdicts in place of every suite's judge", "MODEL"),
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
+    _Option("trace", _flag, "send OpenTelemetry spans of cases, repairs and calls, as OTEL_TRACES_EXPORTER says"),
     _Option("batch", _flag, "ask the targets through the provider's Batch API: half the price, up to a day"),
     _Option("batch-poll", _seconds, "seconds between looks at a batch (default: from 5 to 60, growing)", "X"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
@@ -231,6 +233,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         generate=bool(given["generate"] or (ini["generate"] and not environ.get("CI"))),
         journal=bool(given["journal"]),
         revert=bool(given["revert"]),
+        trace=bool(chosen["trace"]),
         batch=bool(chosen["batch"]),
         batch_poll_s=cast("float | None", chosen["batch-poll"]),
     )

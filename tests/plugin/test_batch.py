@@ -105,9 +105,7 @@ def test_a_request_that_the_provider_refuses_is_an_error_of_its_case(start: Star
         ("cancelled", "batch batch_1 was cancelled before this request was answered"),
     ],
 )
-def test_a_batch_that_ends_early_keeps_its_answers_and_the_rest_are_errors(
-    start: Start, state: str, says: str
-) -> None:
+def test_a_batch_that_ends_early_keeps_its_answers_and_the_rest_are_errors(start: Start, state: str, says: str) -> None:
     project, _ = start(states=("in_progress", state), answered=1)
     after = run(project)
     after.result.assert_outcomes(passed=1, errors=2)
@@ -314,7 +312,9 @@ def test_python_tests_are_asked_live(start: Start) -> None:
 
 
 def test_a_repair_after_a_batch_works_live(start: Start) -> None:
-    suite = SUITE.replace('expect: "14"', 'expect: "13"').replace("cases:", "meta: {model: openai:big, base_url: BASE}\ncases:")
+    suite = SUITE.replace('expect: "14"', 'expect: "13"').replace(
+        "cases:", "meta: {model: openai:big, base_url: BASE}\ncases:"
+    )
     project, batches = start(suite)
     project.target = obeys_the_rule
     project.meta = lambda body: envelope(append(RULE))

@@ -88,12 +88,12 @@ class BatchRun:
 
     def _known(self, asked: Mapping[str, Request]) -> Iterable[Watched]:
         """The batches of earlier runs that hold some of the questions."""
-        here = (self._address.shown, self._spec.name)
+        here = (self._address.shown, self._spec.name, self._spec.api_key_env)
         taken: set[str] = set()
         found = []
         for sent in self._means.log.read():
             wanted = [key for key in sent.keys if key in asked and key not in taken]
-            if wanted and (sent.server, sent.model) == here:
+            if wanted and (sent.server, sent.model, sent.api_key_env) == here:
                 taken.update(wanted)
                 found.append(Watched(sent, wanted))
         return found
@@ -131,8 +131,8 @@ class BatchRun:
                 tell(key, self._error(f"the batch could not be sent: {error.message}", error.hint))
             return
         digest = hashlib.sha256(file.content).hexdigest()
-        place = (self._address.shown, self._spec.name, self._spec.api_key_env)
-        one = Watched(Sent(state.id, *place, self._means.clock.date(), digest, file.keys), file.keys, state)
+        here = (self._address.shown, self._spec.name, self._spec.api_key_env)
+        one = Watched(Sent(state.id, *here, self._means.clock.date(), digest, file.keys), file.keys, state)
         watched.append(one)
         try:
             self._means.log.add(one.sent)

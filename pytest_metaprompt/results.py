@@ -43,7 +43,8 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered. `logprobs` are those of its tokens, where they were asked for.
+    """What a model answered. `logprobs` are those of its tokens, where they were asked for; `retries` counts the calls
+    that were made for it in vain.
 
     `output` is what a transform made of the reply, where that is not a text; `text` is its JSON then.
     """
@@ -57,6 +58,7 @@ class Reply:
     cached: bool = False
     logprobs: tuple[float, ...] = ()
     output: Json = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, 
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite
+from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, Suite
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -89,14 +89,14 @@ class Asker:
             return attempt
 
     async def _attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
-        attempt = Attempt(case, sample=sample)
+        messages: tuple[Message, ...] = ()
         try:
-            attempt = replace(attempt, messages=render(routine, case))
-            return await self.ask(suite, attempt)
+            messages = render(routine, case)
+            return await self.ask(suite, Attempt(case, messages, sample))
         except SkippedError as error:
-            return replace(attempt, skipped=str(error))
+            return Attempt(case, messages, sample, skipped=str(error))
         except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
-            return replace(attempt, error=str(error))
+            return Attempt(case, messages, sample, error=str(error))
 
     async def tried(self, job: Job, sample: int) -> Attempt:
         """One asking of a job's case; what goes wrong in a check becomes the attempt's `error`.
@@ -174,11 +174,13 @@ async def run_jobs(
     limit: int,
     report: Callable[[int, CaseResult], None],
     max_failures: int | None = None,
+    max_seconds: float | None = None,
 ) -> None:
     """Run every attempt of every job, `report`ing each finished job by its index.
 
     With `max_failures`, nothing that comes after the job with the last allowed failure is begun. A failure under a
-    gate is not one: the gate judges it.
+    gate is not one: the gate judges it. After `max_seconds` what is under way is cancelled, and attempts that have no
+    answer are errors.
     """
     horizon = _Horizon(max_failures)
     attempts: list[list[Attempt]] = [[] for _ in jobs]
@@ -200,7 +202,14 @@ async def run_jobs(
                     return
                 yield index, sample
 
-    await _drain(due(), attempt, limit=limit)
+    try:
+        async with asyncio.timeout(max_seconds):
+            await _drain(due(), attempt, limit=limit)
+    except TimeoutError:
+        error = f"not answered in the {max_seconds:g} s of the run (raise --metaprompt-timeout)"
+        for index, job in enumerate(jobs):
+            if len(attempts[index]) < job.suite.repeat and not horizon.beyond(index):
+                report(index, _result(job, _completed(job, attempts[index], error)))
 
 
 async def _drain(items: Iterator[Item], work: Callable[[Item], Awaitable[None]], *, limit: int) -> None:
@@ -211,6 +220,13 @@ async def _drain(items: Iterator[Item], work: Callable[[Item], Awaitable[None]],
     async with asyncio.TaskGroup() as group:
         for _ in range(limit):
             group.create_task(worker())
+
+
+def _completed(job: Job, attempts: Sequence[Attempt], error: str) -> list[Attempt]:
+    """The attempts, with an error for each that is missing."""
+    made = {attempt.sample for attempt in attempts}
+    missing = [Attempt(job.case, sample=n, error=error) for n in range(job.suite.repeat) if n not in made]
+    return [*attempts, *missing]
 
 
 def _result(job: Job, attempts: list[Attempt]) -> CaseResult:

@@ -14,6 +14,7 @@ from pytest_metaprompt.clients.address import Address
 from pytest_metaprompt.clients.batch_run import Answer, BatchRun, Means, Watched
 from pytest_metaprompt.clients.batch_server import BatchApi
 from pytest_metaprompt.clients.cache import request_key
+from pytest_metaprompt.clients.calls import CancelledCallError
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request, Usage
@@ -68,7 +69,7 @@ class Gathering:
         except asyncio.CancelledError:
             if self._nobody_waits():
                 driver.cancel()
-            raise
+            raise CancelledCallError(made=int(self._closed)) from None
 
     def settle(self) -> None:
         """Takes out of the log what was answered. To be called when the replies are safe.

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 
 from pytest_metaprompt.clients.calls import sent_params
 from pytest_metaprompt.clients.completions import error_text, read_usage
-from pytest_metaprompt.clients.openai import OpenAIClient
+from pytest_metaprompt.clients.pace import Paces
+from pytest_metaprompt.clients.server import ModelServer
 from pytest_metaprompt.errors import ModelCallError
 from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.suites import ModelSpec
@@ -17,13 +18,13 @@ from pytest_metaprompt.suites import ModelSpec
 class EmbeddingsClient:
     """Asks for the vector of the last message; the reply's text is the vector as a JSON list."""
 
-    def __init__(self, spec: ModelSpec, *, environ: Mapping[str, str] = os.environ) -> None:
-        """A client for the server of an embedding model.
+    def __init__(self, spec: ModelSpec, *, environ: Mapping[str, str] = os.environ, paces: Paces | None = None) -> None:
+        """A client for the server of an embedding model; `paces` is shared by the clients that ask the same servers.
 
         Raises:
             SetupError: A key or an address is missing or wrong.
         """
-        self._server = OpenAIClient(spec, environ=environ)
+        self._server = ModelServer(spec, environ=environ, paces=paces)
 
     async def ask(self, request: Request) -> Reply:
         """The vector, as a JSON text.

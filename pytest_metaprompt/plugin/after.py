@@ -151,8 +151,9 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
         ]
         write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
         usage = state.models.usage()
+        again = f", {usage.retries} made again" if usage.retries else ""
         terminal.write_line(
-            f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
+            f"{usage.calls} calls ({usage.cached} answered from the cache{again}), {usage.input_tokens} tokens in, "
             f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases"
         )
     _write_repairs(terminal, state.repairs)

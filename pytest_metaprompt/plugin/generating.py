@@ -40,7 +40,7 @@ def generate_missing(session: PromptSession, path: Path) -> None:
         document, suite.objective, _tools(suite.target), frozenset() if chat else frozenset(inputs) - {"input"}
     )
     client = StructuredClient(session.models.for_repair(BudgetSettings()).meta(meta))
-    draft = session.thread.submit(generate(brief, client, meta)).result()
+    draft = session.wait(session.thread.submit(generate(brief, client, meta)))
     text = as_file(
         draft.routine, ending=routine.suffix, name=routine.stem, objective=suite.objective, inputs=sorted(inputs)
     )

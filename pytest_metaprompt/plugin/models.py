@@ -11,6 +11,7 @@ from pytest_metaprompt.clients.cache import CachedClient, ReplyStore
 from pytest_metaprompt.clients.ledger import CountedClient, Ledger
 from pytest_metaprompt.clients.limits import Caps, LimitedClient
 from pytest_metaprompt.clients.models import open_client, open_embedder
+from pytest_metaprompt.clients.pace import Paces
 from pytest_metaprompt.plugin.grading import Scorers
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.protocols import Client
@@ -34,6 +35,7 @@ class Models:
         self._caps = Caps(calls=options.max_calls, tokens=options.max_tokens)
         self._store = ReplyStore() if options.cache else None
         self._ledger = Ledger()
+        self._paces = Paces()
         self._raw: dict[str, Client] = {}
         self._clients: dict[str, Client] = {}
         self._scorers = Scorers(
@@ -86,7 +88,8 @@ class Models:
         """The model itself, opened when it is first asked."""
         key = f"{embeds} {spec!r}"
         if key not in self._raw:
-            self._raw[key] = (open_embedder if embeds else open_client)(spec, root=self._root)
+            opener = open_embedder if embeds else open_client
+            self._raw[key] = opener(spec, root=self._root, paces=self._paces)
         return self._raw[key]
 
     def for_repair(self, budget: BudgetSettings) -> RepairModels:
@@ -96,11 +99,14 @@ class Models:
     def usage(self) -> TotalUsage:
         """What the session used so far. No price is known yet, so no cost is."""
         total = self._ledger.total
-        return TotalUsage(total.calls, total.cached, total.input_tokens, total.output_tokens, None)
+        return TotalUsage(
+            total.calls, total.cached, total.input_tokens, total.output_tokens, None, retries=total.retries
+        )
 
     def waits_for(self) -> str | None:
-        """What the calls wait for; None where nothing holds them up."""
-        return None if self.batching is None else self.batching.state()
+        """What the calls wait for, such as `429: waiting 12 s, 8 under way`; None where nothing holds them up."""
+        batches = None if self.batching is None else self.batching.state()
+        return "; ".join(told for told in (batches, self._paces.state()) if told) or None
 
     async def close(self) -> None:
         """Let go of connections."""

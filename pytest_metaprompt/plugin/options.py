@@ -36,6 +36,7 @@ class Options:
     cache: bool = True
     max_calls: int | None = None
     max_tokens: int | None = None
+    timeout_s: float | None = None
     min_accuracy: float | None = None
     reports: tuple[Path, ...] = ()
     seed: int = 0
@@ -63,6 +64,16 @@ def _whole_number(least: int) -> Callable[[str], int]:
     return read
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, is {text!r}")
+    return value
+
+
 def _share(text: str) -> float:
     try:
         value = float(text)
@@ -73,7 +84,7 @@ def _share(text: str) -> float:
     return value
 
 
-def _seconds(text: str) -> float:
+def _pause(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
@@ -140,11 +151,12 @@ _TABLE = (
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
     _Option("trace", _flag, "send OpenTelemetry spans of cases, repairs and calls, as OTEL_TRACES_EXPORTER says"),
     _Option("batch", _flag, "ask the targets through the provider's Batch API: half the price, up to a day"),
-    _Option("batch-poll", _seconds, "seconds between looks at a batch (default: from 5 to 60, growing)", "X"),
+    _Option("batch-poll", _pause, "seconds between looks at a batch (default: from 5 to 60, growing)", "X"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
     _Option("no-cache", _flag, "ask the models anew, even what was asked before in this session"),
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
     _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
+    _Option("timeout", _seconds, "end the run of the cases after so long: what has no answer is an error", "SECONDS"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
     _Option("changed", str, "run only the suites that have changes against this revision (HEAD)", "BASE", bare="HEAD"),
     _Option("baseline", str, "compare each case with this committed baseline, beyond chance", "FILE"),
@@ -219,6 +231,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         cache=not chosen["no-cache"],
         max_calls=cast("int | None", chosen["max-calls"]),
         max_tokens=cast("int | None", chosen["max-tokens"]),
+        timeout_s=cast("float | None", chosen["timeout"]),
         min_accuracy=cast("float | None", chosen["min-accuracy"]),
         reports=tuple(folder / report for report in reports),
         seed=cast("int", chosen["seed"] or 0),

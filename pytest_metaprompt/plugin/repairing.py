@@ -119,7 +119,7 @@ def _search(
     try:
         tracing = session.models.tracing
         traced = work if tracing is None else tracing.repair(job.routine.name, work)
-        found = session.main.wait_for(session.thread.submit(traced))
+        found = session.wait(session.thread.submit(traced))
         found = replace(found, outcome=with_costs(found.outcome, spent()))
         return settle(session, job, found)
     except MetapromptError as error:
@@ -142,7 +142,7 @@ def _job(
         runs=runs,
         subjects=_subjects(group),
         asker=Trier(models.asker(), session.tests, session.main),
-        proposers=_proposers(group, models),
+        proposers={**_hooked_proposers(session), **_proposers(group, models)},
         editable=frozenset.intersection(*kinds),
         tools=frozenset(name for loaded in group if loaded.suite.target for name in loaded.suite.target.tool_names),
         seed=session.options.seed,
@@ -172,6 +172,14 @@ def _proposers(group: Sequence[LoadedSuite], models: RepairModels) -> dict[str, 
     if metas:
         proposers["reflect"] = Reflect(models.meta(metas[0]), metas[0])
     return proposers
+
+
+def _hooked_proposers(session: PromptSession) -> dict[str, Proposer]:
+    """Those of the user's plugins; a built-in one of the same name takes its place."""
+    found: dict[str, Proposer] = {}
+    for proposers in session.hook.pytest_metaprompt_proposers():
+        found.update(proposers)
+    return found
 
 
 def _budget(runs: tuple[Run, ...]) -> BudgetSettings:

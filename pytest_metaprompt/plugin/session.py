@@ -65,6 +65,7 @@ class PromptSession:
         self.config = config
         self.options = options
         self.root = config.rootpath
+        self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
@@ -128,15 +129,16 @@ class PromptSession:
         if future.done():
             return future.result()
         try:
-            while True:
-                try:
-                    return future.result(timeout=SHOWN_EVERY_S)
-                except TimeoutError:
-                    if future.done():
-                        raise
-                    self._waiting.show(self.models.waits_for())
+            return self.main.wait_for(
+                future, idle=lambda: self._waiting.show(self.models.waits_for()), every_s=SHOWN_EVERY_S
+            )
         finally:
             self._waiting.end()
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the run of the cases was ended by its time limit."""
+        return self.options.timeout_s is not None and self.seconds >= self.options.timeout_s
 
     def record(self, suite: SuiteKey, result: CaseResult) -> None:
         """Keep the result of a case that was not asked here, such as a Python test."""
@@ -221,6 +223,7 @@ class PromptSession:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
         everything = sum(job.suite.repeat for job in jobs)
         work = run_jobs(
             self.models.asker(batched=True),
@@ -229,8 +232,9 @@ class PromptSession:
             limit=everything if self.options.batch else self.options.concurrency,
             report=report,
             max_failures=self.max_failures,
+            max_seconds=self.options.timeout_s,
         )
-        self.thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
+        thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
 
 
 def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:

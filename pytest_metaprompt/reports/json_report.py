@@ -35,13 +35,15 @@ from pytest_metaprompt.suites import Json, Message
 
 @dataclass(frozen=True, slots=True)
 class TotalUsage:
-    """What a session used. `calls` counts all answers, `cached` those that asked no model."""
+    """What a session used. `calls` counts the answers wanted of a model, `retries` the calls that were made again for
+    them, and `cached` the answers that asked no model."""
 
     calls: int
     cached: int
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def build_report(
         "repairs": [_repair(repair) for repair in repairs],
         "usage": {
             "calls": usage.calls,
+            "retries": usage.retries,
             "cached": usage.cached,
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,

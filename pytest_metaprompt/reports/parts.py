@@ -159,6 +159,7 @@ class UsagePart(TypedDict):
     """What the session used."""
 
     calls: int
+    retries: int
     cached: int
     input_tokens: int
     output_tokens: int

@@ -21,25 +21,8 @@ from pytest_metaprompt.errors import FileAccessError, ModelCallError
 from pytest_metaprompt.results import Reply
 from pytest_metaprompt.scripted_batches import ScriptedBatches
 from pytest_metaprompt.suites import ModelSpec
-from pytest_metaprompt.testing import Fault, ScriptedClient, ScriptedServer, completion
+from pytest_metaprompt.testing import FakeClock, Fault, ScriptedClient, ScriptedServer, completion
 from tests.clients.asking import request
-
-
-class FakeClock:
-    """Keeps nobody waiting, and remembers for how long somebody wanted to."""
-
-    def __init__(self):
-        self.slept = []
-
-    def now(self):
-        return sum(self.slept)
-
-    def date(self):
-        return 1_800_000_000.0 + sum(self.slept)
-
-    async def sleep(self, seconds):
-        self.slept.append(seconds)
-        await asyncio.sleep(0)
 
 
 class Bench:

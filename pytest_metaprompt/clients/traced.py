@@ -68,7 +68,7 @@ class TracedClient:
             SetupError: As the inner client does.
         """
         attributes = {"gen_ai.operation.name": self._operation, **self._asked(request)}
-        name = f"{self._operation} {request.model.name}"
+        name = f"{self._operation} {request.model.name}".rstrip()
         with self._tracer.start_as_current_span(
             name, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False, set_status_on_exception=False
         ) as span:

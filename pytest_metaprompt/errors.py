@@ -80,7 +80,11 @@ class CallNotMadeError(ModelCallError):
 
 
 class BudgetExhaustedError(CallNotMadeError):
-    """A cap on calls, tokens or seconds would be exceeded; the call was not made."""
+    """A cap on calls, tokens, dollars or seconds would be exceeded; the call was not made."""
+
+
+class NotRecordedError(CallNotMadeError):
+    """A cassette is replayed, and it does not hold this call; the call was not made."""
 
 
 class ScorerError(MetapromptError):

@@ -35,18 +35,23 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; 0 where it did not say."""
+    """Tokens as the provider counted them; 0 where it did not say.
+
+    `input_tokens` holds those that the provider had cached, and `output_tokens` those of the model's reasoning.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered. `logprobs` are those of its tokens, where they were asked for; `retries` counts the calls
-    that were made for it in vain.
+    """What a model answered. A `cached` one was stored; its time and price are those of the call that was made once.
 
-    `output` is what a transform made of the reply, where that is not a text; `text` is its JSON then.
+    `logprobs` are those of its tokens, where they were asked for; `retries` counts the calls that were made for it in
+    vain. `output` is what a transform made of the reply, where that is not a text; `text` is its JSON then.
     """
 
     text: str
@@ -289,3 +294,4 @@ class RepairOutcome:
     customer_calls: int = 0
     trace: tuple[TracePoint, ...] = ()
     written: SourceText | None = None
+    cached_calls: int = 0

@@ -18,7 +18,7 @@ from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, Suite
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-OpenClient = Callable[[ModelSpec], Client]
+OpenClient = Callable[[Suite, ModelSpec], Client]
 OpenScorer = Callable[[Suite, Assertion], Scorer]
 Watch = Callable[[Suite, Case, int], AbstractContextManager[Callable[[Attempt], None]]]
 
@@ -125,7 +125,7 @@ class Asker:
         if suite.target is None:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
         scorers = [self.open_scorer(suite, check) for check in attempt.case.assertions]
-        answered = await self._answered(suite.target, replace(attempt, params=suite.target.params))
+        answered = await self._answered(suite, suite.target, replace(attempt, params=suite.target.params))
         if answered.error is not None:
             return answered
         try:
@@ -133,14 +133,14 @@ class Asker:
         except ScorerError as error:
             return replace(answered, error=str(error))
 
-    async def _answered(self, target: ModelSpec, attempt: Attempt) -> Attempt:
+    async def _answered(self, suite: Suite, target: ModelSpec, attempt: Attempt) -> Attempt:
         simulation = attempt.case.simulation
         if simulation is None:
-            reply = await self.open_client(target).ask(Request(target, attempt.messages, sample=attempt.sample))
+            reply = await self.open_client(suite, target).ask(Request(target, attempt.messages, sample=attempt.sample))
             return replace(attempt, reply=reply)
-        client = (self.open_partner or self.open_client)(target)
+        client = (self.open_partner or self.open_client)(suite, target)
         open_customer = self.open_customer or self.open_client
-        customer = open_customer(simulation.model) if simulation.model is not None else None
+        customer = open_customer(suite, simulation.model) if simulation.model is not None else None
         return await converse(attempt, simulation, Parties(target, client, customer))
 
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pytest_metaprompt.clients.address import Address
 from pytest_metaprompt.clients.batch_run import Answer, BatchRun, Means, Watched
 from pytest_metaprompt.clients.batch_server import BatchApi
-from pytest_metaprompt.clients.cache import request_key
 from pytest_metaprompt.clients.calls import CancelledCallError
+from pytest_metaprompt.clients.recorded import request_key
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request, Usage

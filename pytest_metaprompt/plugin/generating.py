@@ -39,7 +39,7 @@ def generate_missing(session: PromptSession, path: Path) -> None:
     brief = Brief(
         document, suite.objective, _tools(suite.target), frozenset() if chat else frozenset(inputs) - {"input"}
     )
-    client = StructuredClient(session.models.for_repair(BudgetSettings()).meta(meta))
+    client = StructuredClient(session.models.for_repair(suite, BudgetSettings()).meta(meta))
     draft = session.wait(session.thread.submit(generate(brief, client, meta)))
     text = as_file(
         draft.routine, ending=routine.suffix, name=routine.stem, objective=suite.objective, inputs=sorted(inputs)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from pytest_metaprompt.clients.models import read_model
 from pytest_metaprompt.clients.structured import StructuredClient
 from pytest_metaprompt.protocols import Client, Graders, Scorer
 from pytest_metaprompt.results import Reply, Request
+from pytest_metaprompt.runner import OpenClient
 from pytest_metaprompt.scorers import open_scorer
 from pytest_metaprompt.scorers.grading import NOBODY
-from pytest_metaprompt.suites import Assertion, ModelSpec, Suite
+from pytest_metaprompt.suites import Assertion, ModelSpec, Suite, SuiteKey
 
 DEFAULT_EMBEDDING = "text-embedding-3-small"
 """The embedding model of a suite that names none, where its judge or its target is at OpenAI's API."""
@@ -33,20 +35,28 @@ def embedding_of(suite: Suite) -> ModelSpec | None:
 class Scorers:
     """Opens each assertion's scorer once, and lets it ask the models that it needs."""
 
-    def __init__(self, *, judge: Callable[[ModelSpec], Client], embedder: Callable[[ModelSpec], Client]) -> None:
-        self._judge = StructuredClient(_ByModel(judge))
-        self._embedder = _ByModel(embedder)
+    def __init__(self, *, judge: OpenClient, embedder: OpenClient) -> None:
+        self._open_judge = judge
+        self._open_embedder = embedder
+        self._graders: dict[SuiteKey, Graders] = {}
         self._opened: dict[int, tuple[Assertion, Scorer]] = {}
 
     def of(self, suite: Suite, assertion: Assertion) -> Scorer:
         """The scorer of an assertion."""
         found = self._opened.get(id(assertion))
         if found is None:
-            graders = graders_of(suite, ask=self._judge, embed=self._embedder)
+            graders = self._graders_of(suite)
             # The assertion is kept beside its scorer, so that its id is not given away again.
             found = (assertion, open_scorer(assertion, base=suite.path.parent, graders=graders))
             self._opened[id(assertion)] = found
         return found[1]
+
+    def _graders_of(self, suite: Suite) -> Graders:
+        if suite.key not in self._graders:
+            judge = StructuredClient(_ByModel(partial(self._open_judge, suite)))
+            embedder = _ByModel(partial(self._open_embedder, suite))
+            self._graders[suite.key] = graders_of(suite, ask=judge, embed=embedder)
+        return self._graders[suite.key]
 
 
 class _ByModel:

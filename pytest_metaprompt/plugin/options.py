@@ -18,6 +18,10 @@ Mode = Literal["apply", "diff", "review", "patch"]
 MODES: tuple[Mode, ...] = ("apply", "diff", "review", "patch")
 DEFAULT_PATCH = "metaprompt.patch"
 REPORTS = (".json", ".html", ".md")
+RecordMode = Literal["none", "once", "new_episodes", "rewrite"]
+RECORD_MODES: tuple[RecordMode, ...] = ("none", "once", "new_episodes", "rewrite")
+DEFAULT_CACHE_DAYS = 14
+DEFAULT_CACHE_MB = 256
 IniType = Literal["args", "bool", "float", "int", "string"]
 
 
@@ -37,6 +41,7 @@ class Options:
     max_calls: int | None = None
     max_tokens: int | None = None
     timeout_s: float | None = None
+    max_cost_usd: float | None = None
     min_accuracy: float | None = None
     reports: tuple[Path, ...] = ()
     seed: int = 0
@@ -44,6 +49,10 @@ class Options:
     exit_non_zero_on_fix: bool = False
     collect: tuple[str, ...] = ()
     judge: str | None = None
+    cache_days: int = DEFAULT_CACHE_DAYS
+    cache_mb: int = DEFAULT_CACHE_MB
+    record: RecordMode | None = None
+    in_ci: bool = False
     baseline: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
@@ -106,6 +115,22 @@ def _kind(text: str) -> str:
     return text
 
 
+def _record_mode(text: str) -> str:
+    if text not in RECORD_MODES:
+        raise argparse.ArgumentTypeError(f"unknown mode {text!r} ({did_you_mean(text, RECORD_MODES)})")
+    return text
+
+
+def _dollars(text: str) -> float:
+    try:
+        value = float(text.strip().removeprefix("$"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of dollars, 0 or more, is {text!r}")
+    return value
+
+
 def _report(text: str) -> str:
     if Path(text).suffix.lower() not in REPORTS:
         raise argparse.ArgumentTypeError(f"{text!r} must end in {' or '.join(REPORTS)}")
@@ -153,9 +178,18 @@ _TABLE = (
     _Option("batch", _flag, "ask the targets through the provider's Batch API: half the price, up to a day"),
     _Option("batch-poll", _pause, "seconds between looks at a batch (default: from 5 to 60, growing)", "X"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
-    _Option("no-cache", _flag, "ask the models anew, even what was asked before in this session"),
+    _Option("no-cache", _flag, "ask the models anew: neither use the cache nor write to it"),
+    _Option("cache-days", _whole_number(1), "forget cached replies after so many days (default 14)", "N"),
+    _Option("cache-mb", _whole_number(1), "let the cache grow to so many megabytes (default 256)", "N"),
+    _Option(
+        "record",
+        _record_mode,
+        "record calls in cassettes, or replay them: none (only replay), once, new_episodes or rewrite",
+        "MODE",
+    ),
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
-    _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
+    _Option("max-tokens", _whole_number(0), "make no model call that could go beyond so many tokens", "N"),
+    _Option("max-cost", _dollars, "make no model call that could go beyond so many dollars", "USD"),
     _Option("timeout", _seconds, "end the run of the cases after so long: what has no answer is an error", "SECONDS"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
     _Option("changed", str, "run only the suites that have changes against this revision (HEAD)", "BASE", bare="HEAD"),
@@ -232,6 +266,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         max_calls=cast("int | None", chosen["max-calls"]),
         max_tokens=cast("int | None", chosen["max-tokens"]),
         timeout_s=cast("float | None", chosen["timeout"]),
+        max_cost_usd=cast("float | None", chosen["max-cost"]),
         min_accuracy=cast("float | None", chosen["min-accuracy"]),
         reports=tuple(folder / report for report in reports),
         seed=cast("int", chosen["seed"] or 0),
@@ -239,6 +274,10 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
         collect=tuple(cast("list[str]", chosen["collect"] or [])),
         judge=cast("str | None", chosen["judge"]),
+        cache_days=cast("int", chosen["cache-days"] or DEFAULT_CACHE_DAYS),
+        cache_mb=cast("int", chosen["cache-mb"] or DEFAULT_CACHE_MB),
+        record=cast("RecordMode | None", chosen["record"]),
+        in_ci=bool(environ.get("CI")),
         baseline=_path(folder, chosen["baseline"]),
         save_baseline=_path(folder, chosen["save-baseline"]),
         changed=cast("str | None", chosen["changed"]),
@@ -260,10 +299,16 @@ def refuse_xdist(config: pytest.Config, options: Options) -> None:
     """Refuse what only a session without worker processes can do.
 
     Raises:
-        pytest.UsageError: A repair, a report or a batch is asked for under pytest-xdist.
+        pytest.UsageError: A repair, a report, a recording or a batch is asked for under pytest-xdist.
     """
-    if config.getoption("numprocesses", None) and (options.fix or options.reports or options.batch):
-        what = "--metaprompt-fix" if options.fix else "--metaprompt-batch" if options.batch else "--metaprompt-report"
+    asked = {
+        "--metaprompt-fix": options.fix,
+        "--metaprompt-report": bool(options.reports),
+        "--metaprompt-batch": options.batch,
+        "--metaprompt-record": options.record not in (None, "none"),
+    }
+    what = next((name for name, given in asked.items() if given), None)
+    if config.getoption("numprocesses", None) and what is not None:
         raise pytest.UsageError(f"{what} does not work under pytest-xdist yet: add -n 0 (calls are concurrent anyway)")
 
 

@@ -9,8 +9,10 @@ from dataclasses import replace
 from functools import partial
 
 from pytest_metaprompt.clients.models import read_model
+from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import SourceText
+from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
@@ -27,8 +29,6 @@ from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
 
 _GRADED_CALLS = {"answer-relevance": 5, "g-eval": 2, **dict.fromkeys(SIMILAR, 2)}
 """The calls that a verdict takes, where it is more than one."""
-
-FREE = ("local", "echo")
 
 Say = Callable[[str], None]
 
@@ -82,9 +82,9 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
         total = sum(len(run.suite.cases) for run in runs)
         reason = f"{missing} of {total} cases were not run, and a repair is proved on all of them; run the whole suites"
         return replace(outcome, status="rejected", reason=reason)
-    unpriced = _unpriced(runs)
+    unpriced = _unpriced(session, runs)
     if unpriced is not None:
-        reason = f"fix.budget.usd is set, but no price is known for {unpriced}; set calls or tokens in place of usd"
+        reason = f"fix.budget.usd is set, but no price is known for {unpriced} ({price_hint()})"
         return replace(outcome, status="budget", reason=reason)
     return _search(session, group, runs, count, say)
 
@@ -97,7 +97,9 @@ def _search(
     session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], count: Count, say: Say
 ) -> RepairOutcome:
     budget = _budget(runs)
-    models = session.models.for_repair(budget)
+    models = session.models.for_repair(group[0].suite, budget)
+    meta = next((loaded.suite.meta for loaded in group if loaded.suite.meta is not None), None)
+    say(f"{group[0].routine.name}: {forecast(runs, meta, budget, session.models.price)}")
     started = time.perf_counter()
     tell = partial(_progress, say, group[0].routine.name, models, budget)
     # The loop's thread must not print while a test runs, whose output pytest captures.
@@ -106,12 +108,13 @@ def _search(
 
     def spent() -> Spent:
         return Spent(
-            models.calls("target"),
-            models.calls("meta"),
-            None,
-            time.perf_counter() - started,
-            judge_calls=models.calls("judge"),
-            customer_calls=models.calls("customer"),
+            target_calls=models.used("target").calls,
+            meta_calls=models.used("meta").calls,
+            judge_calls=models.used("judge").calls,
+            customer_calls=models.used("customer").calls,
+            cached_calls=models.total.cached,
+            cost_usd=models.total.cost_usd,
+            seconds=time.perf_counter() - started,
         )
 
     writes = session.options.mode in ("apply", "review")
@@ -142,6 +145,7 @@ def _job(
         runs=runs,
         subjects=_subjects(group),
         asker=Trier(models.asker(), session.tests, session.main),
+        prober=Trier(models.prober(), session.tests, session.main),
         proposers={**_hooked_proposers(session), **_proposers(group, models)},
         editable=frozenset.intersection(*kinds),
         tools=frozenset(name for loaded in group if loaded.suite.target for name in loaded.suite.target.tool_names),
@@ -151,7 +155,7 @@ def _job(
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,
-        calls=lambda: models.total_calls,
+        calls=lambda: models.total.calls,
     )
 
 
@@ -190,11 +194,13 @@ def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
     default = sum((25 if result.outcome == "failed" else 5) * _calls(result) for result in results)
     calls = [budget.calls for budget in budgets if budget.calls is not None]
     tokens = [budget.tokens for budget in budgets if budget.tokens is not None]
+    usd = [budget.usd for budget in budgets if budget.usd is not None]
     seconds = [budget.seconds for budget in budgets if budget.seconds is not None]
     return BudgetSettings(
         calls=min(calls) if calls else default,
         tokens=min(tokens) if tokens else None,
         seconds=min(seconds) if seconds else None,
+        usd=min(usd) if usd else None,
     )
 
 
@@ -211,12 +217,12 @@ def _graded_calls(assertion: Assertion) -> int:
     return own + sum(map(_graded_calls, assertion.children))
 
 
-def _unpriced(runs: tuple[Run, ...]) -> ModelSpec | None:
-    """A model that may cost money, where a suite caps the cost: an unknown price never satisfies a cap."""
+def _unpriced(session: PromptSession, runs: tuple[Run, ...]) -> ModelSpec | None:
+    """A model without a price, where a suite caps the cost: an unknown price never satisfies a cap."""
     if all(run.suite.fix.budget.usd is None for run in runs):
         return None
     specs = [spec for run in runs for spec in _models(run.suite)]
-    return next((spec for spec in specs if spec.provider not in FREE), None)
+    return next((spec for spec in specs if session.models.price(spec) is None), None)
 
 
 def _models(suite: Suite) -> list[ModelSpec]:
@@ -229,4 +235,4 @@ def _models(suite: Suite) -> list[ModelSpec]:
 
 
 def _progress(say: Say, name: str, models: RepairModels, budget: BudgetSettings, text: str) -> None:
-    say(f"{name}: {text} [{models.total_calls}/{budget.calls} calls]")
+    say(f"{name}: {text} [{models.total.calls}/{budget.calls} calls]")

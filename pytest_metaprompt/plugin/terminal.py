@@ -72,6 +72,13 @@ def headline(result: CaseResult) -> str:
     return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
 
 
+def cost_words(cost_usd: float | None) -> str:
+    """Dollars in words."""
+    if cost_usd is None:
+        return "cost not known"
+    return "no cost" if cost_usd == 0 else f"${cost_usd:.4g}" if cost_usd < 1 else f"${cost_usd:.2f}"
+
+
 def write_failing(terminal: TerminalReporter, name: str, results: Sequence[CaseResult]) -> None:
     """The failing cases of a suite that a gate judges, a line each."""
     shown = results if terminal.verbosity > 0 else results[:_LISTED]
@@ -139,7 +146,11 @@ def _evidence(repair: RepairOutcome) -> Iterator[str]:
         yield f"hold-out  {held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
     more = (("judge", repair.judge_calls), ("customer", repair.customer_calls))
     others = "".join(f", {calls} {role}" for role, calls in more if calls)
-    yield f"calls     {repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s"
+    stored = f", and {repair.cached_calls} replies were stored" if repair.cached_calls else ""
+    yield (
+        f"calls     {repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s{stored}"
+    )
+    yield f"cost      {cost_words(repair.cost_usd)}"
     if repair.status == "applied":
         yield f"written   {repair.routine}"
     elif repair.status == "proposed":

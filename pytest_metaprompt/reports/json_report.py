@@ -27,6 +27,7 @@ from pytest_metaprompt.results import (
     RepairOutcome,
     Reply,
     Run,
+    Usage,
     Verdict,
 )
 from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
@@ -36,7 +37,7 @@ from pytest_metaprompt.suites import Json, Message
 @dataclass(frozen=True, slots=True)
 class TotalUsage:
     """What a session used. `calls` counts the answers wanted of a model, `retries` the calls that were made again for
-    them, and `cached` the answers that asked no model."""
+    them, and `cached` the replies that came from the cache or a cassette."""
 
     calls: int
     cached: int
@@ -149,13 +150,20 @@ def _reply(reply: Reply) -> ReplyPart:
         "finish_reason": reply.finish_reason,
         "latency_s": reply.latency_s,
         "cached": reply.cached,
-        "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
+        "usage": _usage(reply.usage),
         "cost_usd": reply.cost_usd,
     }
 
 
 def _message(message: Message) -> dict[str, Json]:
     return {"role": message.role, "content": message.content, **message.extra}
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    """The tokens; their parts only where the provider told them."""
+    parts = {"cached_input_tokens": usage.cached_input_tokens, "reasoning_tokens": usage.reasoning_tokens}
+    told = {name: count for name, count in parts.items() if count}
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, **told}
 
 
 def _values(attempt: Attempt) -> list[Json]:
@@ -211,10 +219,12 @@ def _repair(repair: RepairOutcome) -> RepairPart:
 
 
 def _calls(repair: RepairOutcome) -> CallsPart:
-    """The calls of a repair; judges and customers only where there were any."""
+    """The calls of a repair; those of judges and customers, and stored replies, only where there were any."""
     calls: CallsPart = {"target": repair.target_calls, "meta": repair.meta_calls}
     if repair.judge_calls:
         calls["judge"] = repair.judge_calls
     if repair.customer_calls:
         calls["customer"] = repair.customer_calls
+    if repair.cached_calls:
+        calls["cached"] = repair.cached_calls
     return calls

@@ -127,12 +127,13 @@ class ProposalPart(TypedDict):
 
 
 class CallsPart(TypedDict):
-    """Calls of a repair."""
+    """Calls of a repair, and its replies from the cache or a cassette."""
 
     target: int
     meta: int
     judge: NotRequired[int]
     customer: NotRequired[int]
+    cached: NotRequired[int]
 
 
 class RepairPart(TypedDict):

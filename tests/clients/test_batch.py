@@ -15,7 +15,7 @@ from pytest_metaprompt.clients.batch_files import Limits, batch_files, read_answ
 from pytest_metaprompt.clients.batch_log import BatchLog, Sent
 from pytest_metaprompt.clients.batch_run import PATIENCE, Means
 from pytest_metaprompt.clients.batch_server import BatchServer
-from pytest_metaprompt.clients.cache import request_key
+from pytest_metaprompt.clients.recorded import request_key
 from pytest_metaprompt.clients.room import Room, RoomClient
 from pytest_metaprompt.errors import FileAccessError, ModelCallError
 from pytest_metaprompt.results import Reply

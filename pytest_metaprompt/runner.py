@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
+from pytest_metaprompt.columns.asking import ColumnAsker, column_messages
+from pytest_metaprompt.columns.memory import Memory
 from pytest_metaprompt.conversations import Parties, converse
 from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, Suite
+from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, Suite, SuiteKey
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -69,8 +73,8 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 class Asker:
     """Asks the target about a case, or holds the case's conversation with it, and scores the reply.
 
-    `open_customer` opens the models that play customers, and `open_partner` the targets of conversations; None where
-    they are opened like targets. `watch` is entered around each attempt, and told what came of it.
+    `open_customer` opens the models that play customers, and `open_partner` the targets of conversations and columns,
+    which do not ask all their questions at once; None where they are opened like targets. `watch` is entered around each attempt, and told what came of it.
     """
 
     open_client: OpenClient
@@ -79,16 +83,23 @@ class Asker:
     open_partner: OpenClient | None = None
     watch: Watch | None = None
 
-    async def attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
-        """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`."""
+    async def attempt(
+        self, suite: Suite, case: Case, routine: Routine, sample: int, memory: Memory | None = None
+    ) -> Attempt:
+        """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`.
+
+        `memory` holds what earlier cases of a serial column left behind.
+        """
         if self.watch is None:
-            return await self._attempt(suite, case, routine, sample)
+            return await self._attempt(suite, case, routine, sample, memory or Memory())
         with self.watch(suite, case, sample) as tell:
-            attempt = await self._attempt(suite, case, routine, sample)
+            attempt = await self._attempt(suite, case, routine, sample, memory or Memory())
             tell(attempt)
             return attempt
 
-    async def _attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
+    async def _attempt(self, suite: Suite, case: Case, routine: Routine, sample: int, memory: Memory) -> Attempt:
+        if suite.column is not None:
+            return await self._column_asker(suite).attempt(suite, case, routine, sample=sample, memory=memory)
         messages: tuple[Message, ...] = ()
         try:
             messages = render(routine, case)
@@ -99,20 +110,28 @@ class Asker:
             return Attempt(case, messages, sample, error=str(error))
 
     async def tried(self, job: Job, sample: int) -> Attempt:
-        """One asking of a job's case; what goes wrong in a check becomes the attempt's `error`.
+        """One asking of a job's case, which stands alone; what goes wrong in a check becomes the attempt's `error`.
 
         Raises:
             ModelCallError: The target gave no usable reply.
             SetupError: The target cannot be asked at all.
             RoutineError: The case cannot be put into the routine.
         """
-        attempt = Attempt(job.case, messages=render(job.routine, job.case), sample=sample)
         if self.watch is None:
-            return await self.ask(job.suite, attempt)
+            return await self._tried(job, sample)
         with self.watch(job.suite, job.case, sample) as tell:
-            attempt = await self.ask(job.suite, attempt)
+            attempt = await self._tried(job, sample)
             tell(attempt)
             return attempt
+
+    async def _tried(self, job: Job, sample: int) -> Attempt:
+        if job.suite.column is not None:
+            asker = self._column_asker(job.suite)
+            return await asker.ask(job.suite, job.case, job.routine, sample=sample, memory=Memory())
+        return await self.ask(job.suite, Attempt(job.case, messages=render(job.routine, job.case), sample=sample))
+
+    def _column_asker(self, suite: Suite) -> ColumnAsker:
+        return ColumnAsker(partial(self.open_partner or self.open_client, suite), self.open_scorer)
 
     async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
         """The rendered attempt with its reply and verdicts.
@@ -142,6 +161,15 @@ class Asker:
         open_customer = self.open_customer or self.open_client
         customer = open_customer(suite, simulation.model) if simulation.model is not None else None
         return await converse(attempt, simulation, Parties(target, client, customer))
+
+
+def messages_for(suite: Suite, case: Case, routine: Routine) -> tuple[Message, ...]:
+    """The messages that the target sees for a case.
+
+    Raises:
+        RoutineError: The routine cannot be rendered for it.
+    """
+    return render(routine, case) if suite.column is None else column_messages(suite, case, routine)
 
 
 def outcome_of(suite: Suite, attempts: Sequence[Attempt]) -> Outcome:
@@ -185,22 +213,35 @@ async def run_jobs(
     horizon = _Horizon(max_failures)
     attempts: list[list[Attempt]] = [[] for _ in jobs]
 
-    async def attempt(one: tuple[int, int]) -> None:
-        index, sample = one
+    gates = _gates(jobs)
+
+    async def attempt(chain: _Chain) -> None:
+        async with gates.get(chain[0].job.suite.path, nullcontext()):
+            await follow(chain)
+
+    async def follow(chain: _Chain) -> None:
+        memory = Memory()
+        for step in chain:
+            job, index = step.job, step.index
+            if index is not None and horizon.beyond(index):
+                return
+            made = await asker.attempt(job.suite, job.case, job.routine, step.sample, memory)
+            if index is not None:
+                attempts[index].append(made)
+                finish(index)
+
+    def finish(index: int) -> None:
         job = jobs[index]
-        attempts[index].append(await asker.attempt(job.suite, job.case, job.routine, sample))
         if len(attempts[index]) == job.suite.repeat:
             result = _result(job, attempts[index])
             if job.suite.gate is None and result.outcome in ("failed", "error"):
                 horizon.failed(index)
             report(index, result)
 
-    def due() -> Iterator[tuple[int, int]]:
-        for index, job in enumerate(jobs):
-            for sample in range(job.suite.repeat):
-                if horizon.beyond(index):
-                    return
-                yield index, sample
+    def due() -> Iterator[_Chain]:
+        for chain in _chains(jobs):
+            if any(step.index is not None and not horizon.beyond(step.index) for step in chain):
+                yield chain
 
     try:
         async with asyncio.timeout(max_seconds):
@@ -210,6 +251,48 @@ async def run_jobs(
         for index, job in enumerate(jobs):
             if len(attempts[index]) < job.suite.repeat and not horizon.beyond(index):
                 report(index, _result(job, _completed(job, attempts[index], error)))
+
+
+def _gates(jobs: Sequence[Job]) -> dict[Path, asyncio.Semaphore]:
+    """What holds back the tests of configs that say how many may be under way."""
+    columns = {job.suite.path: job.suite.column for job in jobs if job.suite.column is not None}
+    return {path: asyncio.Semaphore(one.concurrency) for path, one in columns.items() if one.concurrency is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One attempt. `index` is the job's place; None where the case is not wanted for itself."""
+
+    index: int | None
+    job: Job
+    sample: int
+
+
+_Chain = tuple[_Step, ...]
+"""Attempts that must follow each other."""
+
+
+def _chains(jobs: Sequence[Job]) -> Iterator[_Chain]:
+    """Each attempt for itself, in order; those of a serial column one after the other, with the cases before them."""
+    begun: set[SuiteKey] = set()
+    for index, job in enumerate(jobs):
+        suite = job.suite
+        if suite.column is None or not suite.column.serial:
+            for sample in range(suite.repeat):
+                yield (_Step(index, job, sample),)
+        elif suite.key not in begun:
+            begun.add(suite.key)
+            yield from _serial_chains(jobs, job)
+
+
+def _serial_chains(jobs: Sequence[Job], first: Job) -> Iterator[_Chain]:
+    suite = first.suite
+    wanted = {job.case.id: index for index, job in enumerate(jobs) if job.suite.key == suite.key}
+    last = max(at for at, case in enumerate(suite.cases) if case.id in wanted)
+    for sample in range(suite.repeat):
+        yield tuple(
+            _Step(wanted.get(case.id), Job(suite, case, first.routine), sample) for case in suite.cases[: last + 1]
+        )
 
 
 async def _drain(items: Iterator[Item], work: Callable[[Item], Awaitable[None]], *, limit: int) -> None:

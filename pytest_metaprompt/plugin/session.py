@@ -90,6 +90,8 @@ class PromptSession:
         """The suites in a file; none if it cannot be used, and then its problems are kept."""
         if path not in self._loaded:
             self._loaded[path] = self._load(path, kind)
+            for loaded in self._loaded[path]:
+                self.notes += loaded.suite.column.notes if loaded.suite.column is not None else ()
             self.suites.update({loaded.suite.key: loaded for loaded in self._loaded[path]})
         return self._loaded[path]
 

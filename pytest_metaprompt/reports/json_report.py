@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_metaprompt.metrics import attempt_metrics, run_metrics
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
@@ -92,6 +93,7 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
         "accuracy": _share(run_accuracy(suite.run)),
         "baseline": suite.baseline,
+        "metrics": run_metrics(suite.run),
         "cases": [_case(result) for result in suite.run.results],
     }
 
@@ -126,6 +128,7 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         **reply,
         "error": attempt.error,
         "skipped": attempt.skipped,
+        "metrics": attempt_metrics(attempt),
         "verdicts": [_verdict(verdict, value) for verdict, value in values],
         "calls": [_call(exchange) for exchange in attempt.exchanges],
     }

@@ -74,6 +74,7 @@ class AttemptPart(CallPart):
     """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
 
     skipped: str | None
+    metrics: dict[str, float]
     transcript: list[dict[str, Json]]
     notes: list[str]
     verdicts: list[VerdictPart]
@@ -97,6 +98,7 @@ class SuitePart(TypedDict):
     routine: str
     target: str | None
     accuracy: SharePart
+    metrics: dict[str, float | None]
     cases: list[CasePart]
     baseline: BaselinePart | None
 

@@ -74,7 +74,8 @@ class Asker:
     """Asks the target about a case, or holds the case's conversation with it, and scores the reply.
 
     `open_customer` opens the models that play customers, and `open_partner` the targets of conversations and columns,
-    which do not ask all their questions at once; None where they are opened like targets. `watch` is entered around each attempt, and told what came of it.
+    which do not ask all their questions at once; None where they are opened like targets. `watch` is entered around
+    each attempt, and told what came of it.
     """
 
     open_client: OpenClient

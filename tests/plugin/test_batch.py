@@ -355,10 +355,10 @@ def test_a_poll_time_that_is_none_is_a_usage_error(start: Start) -> None:
 def test_a_batch_costs_half_and_what_it_answered_is_not_asked_again(start: Start) -> None:
     suite = SUITE.replace("temperature: 0", "temperature: 0, price: {input_per_mtok: 2, output_per_mtok: 10}")
     project, batches = start(suite)
-    batched = run(project)
     live = project.run("--metaprompt-no-cache")
+    batched = run(project)
     assert live.report["usage"]["cost_usd"] == pytest.approx(3 * 12e-6)
     assert batched.report["usage"]["cost_usd"] == pytest.approx(3 * 6e-6)
-    again = run(project)
+    again = run(project, keep_cache=True)
     assert again.report["usage"]["cached"] == 3
     assert len(batches.begun) == 1

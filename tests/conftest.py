@@ -20,7 +20,7 @@ settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
 # Loaded here once: pytester forgets what its runs import, and compiled parts must not be loaded twice.
-for _name in ("deepdiff", "jsonschema", "openai", "yaml"):
+for _name in ("deepdiff", "httpcore2", "jsonschema", "openai", "yaml"):
     importlib.import_module(_name)
 
 Body = dict[str, Any]

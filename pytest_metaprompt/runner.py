@@ -202,10 +202,15 @@ async def run_jobs(
     *,
     limit: int,
     report: Callable[[int, CaseResult], None],
+    broken: Callable[[int, Exception], None],
     max_failures: int | None = None,
+    begun: Callable[[int], None] = lambda index: None,
     max_seconds: float | None = None,
 ) -> None:
-    """Run every attempt of every job, `report`ing each finished job by its index.
+    """Run every attempt of every job, `report`ing each finished job by its index; `begun` is told of each first one.
+
+    A fault of ours or of a plugin, which is neither a wrong answer nor a `MetapromptError`, makes its job `broken`, and
+    those that had to follow it; the others go on.
 
     With `max_failures`, nothing that comes after the job with the last allowed failure is begun. A failure under a
     gate is not one: the gate judges it. After `max_seconds` what is under way is cancelled, and attempts that have no
@@ -226,10 +231,20 @@ async def run_jobs(
             job, index = step.job, step.index
             if index is not None and horizon.beyond(index):
                 return
+            if index is not None and step.sample == 0:
+                begun(index)
             made = await asker.attempt(job.suite, job.case, job.routine, step.sample, memory)
             if index is not None:
                 attempts[index].append(made)
                 finish(index)
+
+    async def guarded(chain: _Chain) -> None:
+        try:
+            await attempt(chain)
+        except Exception as error:  # the fence around the code of plugins, and around our own faults
+            for index in {step.index for step in chain if step.index is not None}:
+                if len(attempts[index]) < jobs[index].suite.repeat:
+                    broken(index, error)
 
     def finish(index: int) -> None:
         job = jobs[index]
@@ -246,7 +261,7 @@ async def run_jobs(
 
     try:
         async with asyncio.timeout(max_seconds):
-            await _drain(due(), attempt, limit=limit)
+            await _drain(due(), guarded, limit=limit)
     except TimeoutError:
         error = f"not answered in the {max_seconds:g} s of the run (raise --metaprompt-timeout)"
         for index, job in enumerate(jobs):

@@ -54,6 +54,7 @@ class Options:
     record: RecordMode | None = None
     in_ci: bool = False
     baseline: Path | None = None
+    history: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
     generate: bool = False
@@ -202,6 +203,7 @@ _TABLE = (
         "FILE",
         repeatable=True,
     ),
+    _Option("history", str, "keep the counts of each suite in this file, in CI, too (.metaprompt/history.db)", "FILE"),
     _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
     _Option("journal", _flag, "tell in words what past repairs tried, decided and wrote; runs no test"),
     _Option("revert", _flag, "take back the last repair that was written; runs no test"),
@@ -269,6 +271,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         max_cost_usd=cast("float | None", chosen["max-cost"]),
         min_accuracy=cast("float | None", chosen["min-accuracy"]),
         reports=tuple(folder / report for report in reports),
+        history=_path(folder, chosen["history"]),
         seed=cast("int", chosen["seed"] or 0),
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),

@@ -148,6 +148,8 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
         return
     state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
     state.notes.extend(state.models.notes)
+    if state.models.batching is not None:
+        state.notes.extend(state.models.batching.notes)
     from pytest_metaprompt.plugin.keeping import keep
     from pytest_metaprompt.plugin.report_files import write_reports
 

@@ -250,10 +250,12 @@ class PromptSession:
                 futures[index].set_exception(error)
 
         thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
+        everything = sum(job.suite.repeat for job in jobs)
         work = run_jobs(
-            self.models.asker(),
+            self.models.asker(batched=True),
             jobs,
-            limit=self.options.concurrency,
+            # A batch takes all questions at once; live calls then keep to the limit by themselves.
+            limit=everything if self.options.batch else self.options.concurrency,
             report=report,
             broken=broken,
             max_failures=self.max_failures,

@@ -70,8 +70,16 @@ class ModelCallError(MetapromptError):
     """A call to a model gave no usable reply (refused, timed out, broken, out of budget)."""
 
 
-class BudgetExhaustedError(ModelCallError):
-    """A cap on calls, tokens or seconds would be exceeded; the call was not made."""
+class CallNotMadeError(ModelCallError):
+    """The call was not made: there is no use in it, or no room for it."""
+
+
+class BudgetExhaustedError(CallNotMadeError):
+    """A cap on calls, tokens, dollars or seconds would be exceeded; the call was not made."""
+
+
+class NotRecordedError(CallNotMadeError):
+    """A cassette is replayed, and it does not hold this call; the call was not made."""
 
 
 class ScorerError(MetapromptError):

@@ -110,6 +110,13 @@ def write_back(source: SourceText, new_text: str) -> SourceText:
     return written
 
 
+def make_own_folder(folder: Path) -> None:
+    """Make a folder for files of ours, which git is told to ignore; an existing one stays as it is."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("# Made by pytest-metaprompt.\n*\n", encoding="utf-8")
+
+
 def write_new(path: Path, text: str) -> None:
     """Write a text file of ours in UTF-8; see `write_new_bytes`."""
     write_new_bytes(path, text.encode())

@@ -35,15 +35,20 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; 0 where it did not say."""
+    """Tokens as the provider counted them; 0 where it did not say.
+
+    `input_tokens` holds those that the provider had cached, and `output_tokens` those of the model's reasoning.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered."""
+    """What a model answered. A `cached` one was stored; its time and price are those of the call that was made once."""
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
@@ -244,3 +249,4 @@ class RepairOutcome:
     runs: tuple[Run, ...] = ()
     trace: tuple[TracePoint, ...] = ()
     written: SourceText | None = None
+    cached_calls: int = 0

@@ -16,7 +16,7 @@ from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-OpenClient = Callable[[ModelSpec], Client]
+OpenClient = Callable[[Suite, ModelSpec], Client]
 OpenScorer = Callable[[Suite, Assertion], Scorer]
 
 
@@ -87,7 +87,7 @@ class Asker:
         """
         if suite.target is None:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
-        client = self.open_client(suite.target)
+        client = self.open_client(suite, suite.target)
         reply = await client.ask(Request(suite.target, attempt.messages, sample=attempt.sample))
         answered = replace(attempt, reply=reply)
         try:

@@ -29,6 +29,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in dollars. `cached_input_per_mtok` None means as much as other input."""
+
+    input_per_mtok: float
+    output_per_mtok: float
+    cached_input_per_mtok: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model and how to call it; `params` are sent as they stand, and nothing else is."""
 
@@ -37,6 +46,7 @@ class ModelSpec:
     params: Mapping[str, Json] = field(default_factory=dict)
     base_url: str | None = None
     api_key_env: str | None = None
+    price: Price | None = None
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}"

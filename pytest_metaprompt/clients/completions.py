@@ -64,8 +64,14 @@ def read_usage(usage: object) -> Usage:
     """The tokens counted, under either pair of names; 0 for what is not there."""
     if not isinstance(usage, Mapping):
         return Usage()
-    given = _count(usage, "prompt_tokens") or _count(usage, "input_tokens")
-    return Usage(given, _count(usage, "completion_tokens") or _count(usage, "output_tokens"))
+    return Usage(
+        _count(usage, "prompt_tokens") or _count(usage, "input_tokens"),
+        _count(usage, "completion_tokens") or _count(usage, "output_tokens"),
+        _detail(usage, "prompt_tokens_details", "cached_tokens")
+        or _detail(usage, "input_tokens_details", "cached_tokens"),
+        _detail(usage, "completion_tokens_details", "reasoning_tokens")
+        or _detail(usage, "output_tokens_details", "reasoning_tokens"),
+    )
 
 
 def _text(message: Mapping[object, object]) -> str:
@@ -109,6 +115,11 @@ def _text_or_none(value: object) -> str | None:
 def _count(usage: Mapping[object, object], key: str) -> int:
     value = usage.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _detail(usage: Mapping[object, object], key: str, name: str) -> int:
+    details = usage.get(key)
+    return _count(details, name) if isinstance(details, Mapping) else 0
 
 
 def _show(value: object) -> str:

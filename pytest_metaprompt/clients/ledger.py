@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from pytest_metaprompt.errors import BudgetExhaustedError, ModelCallError
+from pytest_metaprompt.errors import CallNotMadeError, ModelCallError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request
 
@@ -70,8 +70,8 @@ class CountedClient:
         """
         try:
             reply = await self._inner.ask(request)
-        except BudgetExhaustedError:
-            raise  # No call was made.
+        except CallNotMadeError:
+            raise
         except ModelCallError:
             self._ledger.add(self._role, Tally(calls=1, errors=1))
             raise

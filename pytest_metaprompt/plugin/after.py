@@ -10,7 +10,7 @@ from _pytest.terminal import TerminalReporter
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
-from pytest_metaprompt.plugin.terminal import HEADING, suite_row, write_failing, write_repair, write_table
+from pytest_metaprompt.plugin.terminal import HEADING, cost_words, suite_row, write_failing, write_repair, write_table
 from pytest_metaprompt.results import GateResult, RepairOutcome, Run
 from pytest_metaprompt.suites import SuiteKey
 
@@ -100,6 +100,8 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     state.close()
     if state.in_worker:
         return
+    state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
+    state.notes.extend(state.models.notes)
     from pytest_metaprompt.plugin.report_files import write_reports
 
     write_reports(state)
@@ -128,9 +130,10 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
         ]
         write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
         usage = state.models.usage()
+        where = "cassettes and the cache" if state.models.cassettes.used else "the cache"
         terminal.write_line(
-            f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
-            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases"
+            f"{usage.calls} calls ({usage.cached} answered from {where}), {usage.input_tokens} tokens in, "
+            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases, {cost_words(usage.cost_usd)}"
         )
     _write_repairs(terminal, state.repairs)
     for note in state.notes:

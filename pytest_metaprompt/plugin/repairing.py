@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import SourceText
+from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
@@ -21,8 +23,6 @@ from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.reflect import Reflect
 from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
 from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
-
-FREE = ("local", "echo")
 
 Say = Callable[[str], None]
 
@@ -69,9 +69,9 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
         total = sum(len(run.suite.cases) for run in runs)
         reason = f"{missing} of {total} cases were not run, and a repair is proved on all of them; run the whole suites"
         return replace(outcome, status="rejected", reason=reason)
-    unpriced = _unpriced(runs)
+    unpriced = _unpriced(session, runs)
     if unpriced is not None:
-        reason = f"fix.budget.usd is set, but no price is known for {unpriced}; set calls or tokens in place of usd"
+        reason = f"fix.budget.usd is set, but no price is known for {unpriced} ({price_hint()})"
         return replace(outcome, status="budget", reason=reason)
     return _search(session, group, runs, count, say)
 
@@ -80,13 +80,21 @@ def _search(
     session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], count: Count, say: Say
 ) -> RepairOutcome:
     budget = _budget(runs)
-    models = session.models.for_repair(budget)
+    models = session.models.for_repair(group[0].suite, budget)
+    meta = next((loaded.suite.meta for loaded in group if loaded.suite.meta is not None), None)
+    say(f"{group[0].routine.name}: {forecast(runs, meta, budget, session.models.price)}")
     started = time.perf_counter()
     job = _job(session, group, runs, models, partial(_progress, say, group[0].routine.name, models, budget))
     job = replace(job, max_seconds=budget.seconds)
 
     def spent() -> Spent:
-        return Spent(models.target_calls, models.meta_calls, None, time.perf_counter() - started)
+        return Spent(
+            target_calls=models.used("target").calls,
+            meta_calls=models.used("meta").calls,
+            cached_calls=models.total.cached,
+            cost_usd=models.total.cost_usd,
+            seconds=time.perf_counter() - started,
+        )
 
     writes = session.options.mode in ("apply", "review")
     work = find_repair(job, writes=writes, allow_dirty=session.options.allow_dirty)
@@ -114,6 +122,7 @@ def _job(
         runs=runs,
         subjects=_subjects(group),
         asker=models.asker(),
+        prober=models.prober(),
         proposers=_proposers(group, models),
         editable=frozenset.intersection(*kinds),
         tools=frozenset(_tool_names(group)),
@@ -123,7 +132,7 @@ def _job(
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,
-        calls=lambda: models.target_calls + models.meta_calls,
+        calls=lambda: models.total.calls,
     )
 
 
@@ -153,20 +162,22 @@ def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
     failing = sum(result.outcome == "failed" for result in results)
     calls = [budget.calls for budget in budgets if budget.calls is not None]
     tokens = [budget.tokens for budget in budgets if budget.tokens is not None]
+    usd = [budget.usd for budget in budgets if budget.usd is not None]
     seconds = [budget.seconds for budget in budgets if budget.seconds is not None]
     return BudgetSettings(
         calls=min(calls) if calls else 5 * len(results) + 20 * failing,
         tokens=min(tokens) if tokens else None,
         seconds=min(seconds) if seconds else None,
+        usd=min(usd) if usd else None,
     )
 
 
-def _unpriced(runs: tuple[Run, ...]) -> ModelSpec | None:
-    """A model that may cost money, where a suite caps the cost: an unknown price never satisfies a cap."""
+def _unpriced(session: PromptSession, runs: tuple[Run, ...]) -> ModelSpec | None:
+    """A model without a price, where a suite caps the cost: an unknown price never satisfies a cap."""
     if all(run.suite.fix.budget.usd is None for run in runs):
         return None
     specs = [spec for run in runs for spec in (run.suite.target, run.suite.meta) if spec is not None]
-    return next((spec for spec in specs if spec.provider not in FREE), None)
+    return next((spec for spec in specs if session.models.price(spec) is None), None)
 
 
 def _tool_names(group: Sequence[LoadedSuite]) -> Iterator[str]:
@@ -184,4 +195,4 @@ def _tools(target: ModelSpec | None) -> list[Json]:
 
 
 def _progress(say: Say, name: str, models: RepairModels, budget: BudgetSettings, text: str) -> None:
-    say(f"{name}: {text} [{models.target_calls + models.meta_calls}/{budget.calls} calls]")
+    say(f"{name}: {text} [{models.total.calls}/{budget.calls} calls]")

@@ -80,6 +80,7 @@ class PromptSession:
         from pytest_metaprompt.plugin.loading import load_suites
 
         try:
+            self.models.cassettes.of(path)  # One that cannot be used is told before anything runs.
             return load_suites(path, kind, root=self.root, options=self.options)
         except SuiteFileError as error:
             self.problems.extend(error.problems)
@@ -138,6 +139,13 @@ class PromptSession:
     def comparison(self, loaded: LoadedSuite, run: Run) -> Comparison | None:
         """How a run differs from the baseline; None without one. Cases that may be worse are asked again first."""
         return None if self.comparing is None else self.comparing.of(loaded, run)
+
+    def ran_whole(self, path: Path) -> bool:
+        """Whether every case in a suite file has a result that is no error."""
+        runs = [run for key, run in self.runs().items() if key[0] == path]
+        return bool(runs) and all(
+            run.complete and all(result.outcome != "error" for result in run.results) for run in runs
+        )
 
     def wait_for(self, loaded: LoadedSuite) -> None:
         """Wait until every selected case of a suite has its result."""

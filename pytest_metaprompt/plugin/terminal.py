@@ -69,6 +69,13 @@ def headline(result: CaseResult) -> str:
     return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
 
 
+def cost_words(cost_usd: float | None) -> str:
+    """Dollars in words."""
+    if cost_usd is None:
+        return "cost not known"
+    return "no cost" if cost_usd == 0 else f"${cost_usd:.4g}" if cost_usd < 1 else f"${cost_usd:.2f}"
+
+
 def write_failing(terminal: TerminalReporter, name: str, results: Sequence[CaseResult]) -> None:
     """The failing cases of a suite that a gate judges, a line each."""
     shown = results if terminal.verbosity > 0 else results[:_LISTED]
@@ -134,7 +141,9 @@ def _evidence(repair: RepairOutcome) -> Iterator[str]:
         yield "hold-out  none: in-sample evidence only (fewer than 20 cases, or holdout: 0)"
     else:
         yield f"hold-out  {held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
-    yield f"calls     {repair.target_calls} target, {repair.meta_calls} meta, in {repair.seconds:.1f} s"
+    stored = f", {repair.cached_calls} answered from a store" if repair.cached_calls else ""
+    yield f"calls     {repair.target_calls} target, {repair.meta_calls} meta{stored}, in {repair.seconds:.1f} s"
+    yield f"cost      {cost_words(repair.cost_usd)}"
     if repair.status == "applied":
         yield f"written   {repair.routine}"
     elif repair.status == "proposed":

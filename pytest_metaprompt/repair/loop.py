@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from pytest_metaprompt.errors import BudgetExhaustedError, EnvelopeError, MetapromptError, ModelCallError, SetupError
 from pytest_metaprompt.repair.acceptance import (
@@ -38,7 +39,7 @@ from pytest_metaprompt.results import (
     TracePoint,
 )
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.runner import each, outcome_of
+from pytest_metaprompt.runner import Asker, each, outcome_of
 
 MAX_ROUNDS = 8
 PATIENCE = 4
@@ -113,7 +114,8 @@ class Repair:
         for key in before:
             attempts = [attempt for attempt in self._before[key].attempts if attempt.error is None]
             self._attempts[self._job.routine.text, key] = attempts
-            self._bench.remember(self._job.routine.text, key, [attempt.passed for attempt in attempts])
+            passed = [attempt.passed for attempt in attempts]
+            self._bench.remember(self._job.routine.text, key, passed, begun=len(self._before[key].attempts))
             if not before[key] and any(attempt.passed for attempt in attempts):
                 self.found.flaky.add(key)
         self._trace()
@@ -131,7 +133,7 @@ class Repair:
         step = max(1, len(keys) // PROBED)
         text = self._job.routine.text
         for key in keys[::step][:PROBED]:
-            await self._bench.fresh(text, key)
+            await self._bench.fresh(text, key, draw=partial(self._draw, asker=self._job.prober))
             if len({_output(attempt) for attempt in self._attempts[text, key]}) > 1:
                 return False
         return True
@@ -347,11 +349,11 @@ class Repair:
             fixed=list(fixed),
         )
 
-    async def _draw(self, text: str, key: str, sample: int) -> bool:
+    async def _draw(self, text: str, key: str, sample: int, *, asker: Asker | None = None) -> bool:
         subject, routine = self._subjects[key], self._routines[text]
         attempt = Attempt(subject.case, messages=render(routine, subject.case), sample=sample)
         try:
-            answered = await self._job.asker.ask(subject.suite, attempt)
+            answered = await (asker or self._job.asker).ask(subject.suite, attempt)
         except BudgetExhaustedError:
             raise
         except (ModelCallError, SetupError) as error:

@@ -15,10 +15,12 @@ from pytest_metaprompt.routines import Routine, parse_routine
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was used so far: calls that reached a model, dollars where every price is known, seconds."""
+    """What was used so far: calls that reached a model, replies from the cache or a cassette, dollars where every price
+    is known, seconds."""
 
     target_calls: int
     meta_calls: int
+    cached_calls: int
     cost_usd: float | None
     seconds: float
 
@@ -129,6 +131,7 @@ def with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
         outcome,
         target_calls=spent.target_calls,
         meta_calls=spent.meta_calls,
+        cached_calls=spent.cached_calls,
         cost_usd=spent.cost_usd,
         seconds=spent.seconds,
     )

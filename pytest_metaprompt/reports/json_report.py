@@ -23,6 +23,7 @@ from pytest_metaprompt.results import (
     RepairOutcome,
     Reply,
     Run,
+    Usage,
     Verdict,
 )
 from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
@@ -31,7 +32,7 @@ from pytest_metaprompt.suites import Json
 
 @dataclass(frozen=True, slots=True)
 class TotalUsage:
-    """What a session used. `calls` counts all answers, `cached` those that asked no model."""
+    """What a session used. `calls` reached a model, `cached` replies came from the cache or a cassette."""
 
     calls: int
     cached: int
@@ -122,13 +123,20 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         "finish_reason": reply.finish_reason,
         "latency_s": reply.latency_s,
         "cached": reply.cached,
-        "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
+        "usage": _usage(reply.usage),
         "cost_usd": reply.cost_usd,
         "error": attempt.error,
         "verdicts": [
             _verdict(verdict, value) for verdict, value in zip(attempt.verdicts, _values(attempt), strict=True)
         ],
     }
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    """The tokens; their parts only where the provider told them."""
+    parts = {"cached_input_tokens": usage.cached_input_tokens, "reasoning_tokens": usage.reasoning_tokens}
+    told = {name: count for name, count in parts.items() if count}
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, **told}
 
 
 def _values(attempt: Attempt) -> list[Json]:
@@ -172,7 +180,7 @@ def _repair(repair: RepairOutcome) -> RepairPart:
             }
             for proposal in repair.proposals
         ],
-        "calls": {"target": repair.target_calls, "meta": repair.meta_calls},
+        "calls": {"target": repair.target_calls, "meta": repair.meta_calls, "cached": repair.cached_calls},
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,

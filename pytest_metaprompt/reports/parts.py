@@ -112,10 +112,11 @@ class ProposalPart(TypedDict):
 
 
 class CallsPart(TypedDict):
-    """Calls of a repair."""
+    """Calls of a repair, and its replies from the cache or a cassette."""
 
     target: int
     meta: int
+    cached: int
 
 
 class RepairPart(TypedDict):

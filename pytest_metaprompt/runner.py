@@ -78,6 +78,16 @@ class Asker:
         except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
             return replace(attempt, error=str(error))
 
+    async def tried(self, job: Job, sample: int) -> Attempt:
+        """One asking of a job's case; what goes wrong in a check becomes the attempt's `error`.
+
+        Raises:
+            ModelCallError: The target gave no usable reply.
+            SetupError: The target cannot be asked at all.
+            RoutineError: The case cannot be put into the routine.
+        """
+        return await self.ask(job.suite, Attempt(job.case, messages=render(job.routine, job.case), sample=sample))
+
     async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
         """The rendered attempt with its reply and verdicts.
 

@@ -13,14 +13,13 @@ from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import SourceText
 from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
+from pytest_metaprompt.plugin.proposing import choose_proposers
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
-from pytest_metaprompt.protocols import Proposer
 from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.journal import FOLDER, FileJournal
+from pytest_metaprompt.repair.loop import digest
 from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
-from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
-from pytest_metaprompt.repair.proposers.reflect import Reflect
 from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
 from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
 
@@ -84,7 +83,10 @@ def _search(
     meta = next((loaded.suite.meta for loaded in group if loaded.suite.meta is not None), None)
     say(f"{group[0].routine.name}: {forecast(runs, meta, budget, session.models.price)}")
     started = time.perf_counter()
-    job = _job(session, group, runs, models, partial(_progress, say, group[0].routine.name, models, budget))
+    try:
+        job = _job(session, group, runs, models, partial(_progress, say, group[0].routine.name, models, budget))
+    except MetapromptError as error:
+        return RepairOutcome(group[0].routine.name, "error", str(error), count, count, runs=runs)
     job = replace(job, max_seconds=budget.seconds)
 
     def spent() -> Spent:
@@ -116,19 +118,23 @@ def _job(
     settings = [loaded.suite.fix for loaded in group]
     lengths = [fix.max_length for fix in settings if fix.max_length is not None]
     routine = group[0].routine
+    seed = session.options.seed
+    journal = FileJournal(session.root / FOLDER, routine.name)
     kinds = [routine.editable if fix.edit is None else frozenset(fix.edit) for fix in settings]
     return RepairJob(
         routine=routine,
         runs=runs,
         subjects=_subjects(group),
         asker=models.asker(),
-        prober=models.prober(),
-        proposers=_proposers(group, models),
+        prober=models.asker() if journal.was_interrupted(digest(routine.text), seed) else models.prober(),
+        proposers=choose_proposers(
+            [loaded.suite for loaded in group], models, session.config, limit=session.options.concurrency
+        ),
         editable=frozenset.intersection(*kinds),
         tools=frozenset(_tool_names(group)),
-        seed=session.options.seed,
+        seed=seed,
         limit=session.options.concurrency,
-        journal=FileJournal(session.root / FOLDER, routine.name),
+        journal=journal,
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,
@@ -144,15 +150,6 @@ def _subjects(group: Sequence[LoadedSuite]) -> tuple[Subject, ...]:
         for loaded in group
         for case in loaded.suite.cases
     )
-
-
-def _proposers(group: Sequence[LoadedSuite], models: RepairModels) -> dict[str, Proposer]:
-    """The ones that need no model, and the meta model where a suite names one."""
-    proposers: dict[str, Proposer] = {"demonstrations": Demonstrations()}
-    metas = [loaded.suite.meta for loaded in group if loaded.suite.meta is not None]
-    if metas:
-        proposers["reflect"] = Reflect(models.meta(metas[0]), metas[0])
-    return proposers
 
 
 def _budget(runs: tuple[Run, ...]) -> BudgetSettings:

@@ -102,7 +102,7 @@ def _anchors(clusters: Sequence[Cluster], passing: Sequence[Observation], *, roo
 
 
 def nearest(failing: Sequence[Observation], passing: Sequence[Observation], *, most: int) -> list[Observation]:
-    """Passing cases in turn for each failing one: the one whose words are most like its own and that is not chosen yet."""
+    """Passing cases in turn for each failing one: the one most like it in its words, of those not chosen yet."""
     words = {one.subject.key: _words(one) for one in (*failing, *passing)}
     left, chosen = list(passing), list[Observation]()
 

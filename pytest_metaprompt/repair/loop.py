@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from pytest_metaprompt.errors import BudgetExhaustedError, EnvelopeError, MetapromptError, ModelCallError, SetupError
 from pytest_metaprompt.repair.acceptance import (
@@ -118,7 +117,8 @@ class Repair:
         train = self._fixed(self.found.sides.train, text, set())
         self.found.current = self._job.routine
         self.found.reason = self.found.unproved = (
-            f"{UNSEEN}does not generalise: fixes {train} of the training failures, but none of {held.total} held-out ones"
+            f"{UNSEEN}does not generalise: fixes {train} of the training failures, "
+            f"but none of {held.total} held-out ones"
         )
         self._job.journal.note("taken_back", reason=self.found.unproved)
 

@@ -1,4 +1,4 @@
-"""A case and what came out of it as JSON for the meta model: whole where it is short, head and tail where it is long."""
+"""A case and what came out of it as JSON for the meta model: whole if it is short, head and tail if it is long."""
 
 from __future__ import annotations
 

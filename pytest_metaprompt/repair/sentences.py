@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.templates import placeholders, tags
@@ -58,5 +59,5 @@ def _in_line(line: str, at: int) -> list[Sentence]:
     if len(cuts) == 2:
         # The only sentence of its line takes the line, and a list's mark, along.
         return [Sentence(line[start:body_end], at, at + len(line))]
-    pieces = zip(cuts, cuts[1:], strict=False)
+    pieces = pairwise(cuts)
     return [Sentence(line[begin:end].strip(), at + begin, at + end) for begin, end in pieces if line[begin:end].strip()]

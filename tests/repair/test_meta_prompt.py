@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from pytest_metaprompt.errors import Place
+from pytest_metaprompt.errors import Place, SetupError
+from pytest_metaprompt.repair.batching import tokens_of
 from pytest_metaprompt.repair.clusters import cluster, round_robin
 from pytest_metaprompt.repair.differences import cause_of, minimal_difference
-from pytest_metaprompt.errors import SetupError
-from pytest_metaprompt.repair.batching import tokens_of
 from pytest_metaprompt.repair.meta_prompt import CONTEXT, build_messages
 from pytest_metaprompt.results import Attempt, Observation, ProposalRecord, RepairState, Reply, Subject, Verdict
 from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, RoutineRef, Suite
@@ -125,7 +124,9 @@ def test_text_that_is_escaped_takes_its_room_too() -> None:
 
 def test_a_request_that_cannot_fit_is_not_made() -> None:
     with pytest.raises(SetupError, match="leave no room for a failing case in the meta model's 2000 tokens"):
-        build_messages(replace(state(seen("a", "b", "c")), text="Answer {{message}}. " + "Rule. " * 3000), context=2_000)
+        build_messages(
+            replace(state(seen("a", "b", "c")), text="Answer {{message}}. " + "Rule. " * 3000), context=2_000
+        )
 
 
 def test_failures_of_one_kind_stand_together_and_the_race_alternates_between_kinds() -> None:
@@ -139,7 +140,7 @@ def test_a_cause_is_the_assertion_the_field_and_the_kind_of_difference_and_not_t
     reasons = [
         "items[0].price: expected 198, got 199",
         "items[7].price: expected 12.5, got 3",
-        "items[0].price: expected 198, got \"free\"",
+        'items[0].price: expected 198, got "free"',
         "items[0].price: missing",
         "total: expected 1, got 2",
         "total: expected 1, got 2; items[3].price: missing",
@@ -196,7 +197,9 @@ def test_a_rejected_proposal_is_shown_with_its_change_what_it_fixed_and_what_it_
 
 def test_the_whole_request_is_as_it_was_reviewed() -> None:
     """After a wanted change: METAPROMPT_GOLDEN=write pytest tests/repair/test_meta_prompt.py, and read the diff."""
-    record = ProposalRecord("reflect", "say it first", "rejected", "breaks 'hello'", ("a",), ("hello",), "+Number first.")
+    record = ProposalRecord(
+        "reflect", "say it first", "rejected", "breaks 'hello'", ("a",), ("hello",), "+Number first."
+    )
     failing = (
         seen("a", "where is order 12?", "Your order is 12.", reason="expected '12', got 'Your order is 12.'"),
         seen("b", "and 13, please?", "It is 13", reason="expected '13', got 'It is 13'"),

@@ -99,8 +99,8 @@ async def our_search(world: ExamplesWorld) -> tuple[Findings, int]:
 
 def random_search(world: ExamplesWorld, *, calls: int) -> list[Turn]:
     """dspy's BootstrapFewShotWithRandomSearch where every right answer is known: no examples, 16 labelled ones, the
-    first four with labelled ones, then shuffled choices of 1 to 4 with labelled ones up to 16, each measured on all training
-    cases, the best mean kept; as many candidates as the calls allow.
+    first four with labelled ones, then shuffled choices of 1 to 4 with labelled ones up to 16, each measured on all
+    training cases, the best mean kept; as many candidates as the calls allow.
 
     After dspy 3.0, `dspy/teleprompt/random_search.py` and `bootstrap.py`, with their default sizes.
     """

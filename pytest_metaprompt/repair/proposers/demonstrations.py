@@ -2,8 +2,8 @@
 
 Each round suggests several sets. Until one is kept the sets grow with the rounds; from then on a few examples are added
 to those kept, or these are put into another order or replaced by a few more others. What helps no more is not kept, so
-that their number grows only while it helps. Within a set the examples cover every right answer where there are few, and differ from each other in their
-words.
+that their number grows only while it helps. Within a set the examples cover every right answer where there are few, and
+differ from each other in their words.
 """
 
 from __future__ import annotations

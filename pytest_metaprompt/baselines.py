@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pytest_metaprompt.errors import MetapromptError, Place
 from pytest_metaprompt.results import CaseResult, Run
 from pytest_metaprompt.stats import fisher_p
-from pytest_metaprompt.suites import Case
+from pytest_metaprompt.suites import Assertion, Case
 
 BASELINE_ATTEMPTS = 3
 """How often a passing case is asked for a baseline, at least."""
@@ -124,8 +124,15 @@ def _json(value: object) -> str:
 def case_digest(case: Case) -> str:
     """A short digest of what a case asks and what it checks."""
     messages = [(message.role, message.content, dict(message.extra)) for message in case.messages]
-    checks = [(check.type, check.value, check.threshold, dict(check.settings)) for check in case.assertions]
+    checks = [_told(check) for check in case.assertions]
     return _digest(json.dumps([dict(case.vars), case.input, messages, checks], sort_keys=True, default=repr))
+
+
+def _told(check: Assertion) -> list[object]:
+    """What an assertion checks; what only some assertions have stands there only if they do."""
+    further = [check.transform, [_told(child) for child in check.children]]
+    told: list[object] = [check.type, check.value, check.threshold, dict(check.settings)]
+    return [*told, *further] if any(further) else told
 
 
 def routine_digest(text: str) -> str:

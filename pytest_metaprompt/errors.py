@@ -67,7 +67,12 @@ class SetupError(MetapromptError):
 
 
 class ModelCallError(MetapromptError):
-    """A call to a model gave no usable reply (refused, timed out, broken, out of budget)."""
+    """A call to a model gave no usable reply (refused, timed out, broken, out of budget). `retries` counts the times
+    that it was made again."""
+
+    def __init__(self, message: str, *, where: Place | None = None, hint: str | None = None, retries: int = 0) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.retries = retries
 
 
 class CallNotMadeError(ModelCallError):
@@ -84,6 +89,10 @@ class NotRecordedError(CallNotMadeError):
 
 class ScorerError(MetapromptError):
     """An assertion could not be checked at all. Not a wrong answer: an error under both signs."""
+
+
+class SkippedError(MetapromptError):
+    """A case cannot be judged on this machine, such as for want of a JavaScript engine: it is skipped, never passed."""
 
 
 class EnvelopeError(MetapromptError):

@@ -48,7 +48,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered. A `cached` one was stored; its time and price are those of the call that was made once."""
+    """What a model answered. A `cached` one was stored; its time and price are those of the call that was made once.
+
+    `logprobs` are those of its tokens, where they were asked for; `retries` counts the calls that were made for it in
+    vain. `output` is what a transform made of the reply, where that is not a text; `text` is its JSON then.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
@@ -57,11 +61,17 @@ class Reply:
     latency_s: float = 0.0
     cost_usd: float | None = None
     cached: bool = False
+    logprobs: tuple[float, ...] = ()
+    output: Json = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one assertion says of one attempt. `score` lies in 0..1; `reason` names what differs."""
+    """What one assertion says of one attempt. `reason` names what differs; `children` are the verdicts of a set.
+
+    `score` lies in 0..1, except that the user's own code in a promptfoo suite may score beyond, as it may there.
+    """
 
     type: str
     passed: bool
@@ -69,11 +79,33 @@ class Verdict:
     reason: str
     weight: float = 1.0
     metric: str | None = None
+    children: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One call that a Python test made: what the test gave, as a case, what was sent, and what came back."""
+
+    case: Case
+    messages: tuple[Message, ...]
+    reply: Reply | None = None
+    error: str | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One asking of a case. Exactly one of `reply` and `error` is set, or both where a check could not work."""
+    """One asking of a case. One of `reply` and `error` is set, or both where a check could not work.
+
+    `skipped` says why the case was not judged: it cannot be on this machine (the model was not asked then), or it asks
+    for nothing. `params` are those that the target was asked with.
+
+    Of a conversation `reply` is the target's last turn, `transcript` all that was said after `messages`, and `calls`
+    every tool call in it. `notes` says what a reader should know besides, such as a call of an undefined tool.
+
+    For a Python test it is one run of the test, and `exchanges` holds every call that the test made, in order; `reply`
+    has the text of the last and the sums of all, or is None where the test made none.
+    """
 
     case: Case
     messages: tuple[Message, ...] = ()
@@ -81,10 +113,19 @@ class Attempt:
     reply: Reply | None = None
     error: str | None = None
     verdicts: tuple[Verdict, ...] = ()
+    exchanges: tuple[Exchange, ...] = ()
+    skipped: str | None = None
+    params: Mapping[str, Json] = field(default_factory=dict)
+    transcript: tuple[Message, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
-        """Whether there is a reply and every assertion that carries weight holds."""
+        """Whether there is a reply and every assertion that carries weight holds, or the score reaches the case's
+        threshold where it has one."""
+        if self.case.threshold is not None and self.verdicts:
+            return self.error is None and self.score >= self.case.threshold
         counted = [verdict for verdict in self.verdicts if verdict.weight > 0] or list(self.verdicts)
         return self.error is None and bool(counted) and all(verdict.passed for verdict in counted)
 
@@ -124,6 +165,11 @@ class Run:
     def passed(self) -> int:
         """How many cases passed."""
         return sum(result.outcome == "passed" for result in self.results)
+
+    @property
+    def judged(self) -> int:
+        """How many cases have a result that counts: all but the skipped."""
+        return sum(result.outcome != "skipped" for result in self.results)
 
     @property
     def complete(self) -> bool:
@@ -265,6 +311,8 @@ class RepairOutcome:
     seconds: float = 0.0
     diff: str = ""
     runs: tuple[Run, ...] = ()
+    judge_calls: int = 0
+    customer_calls: int = 0
     trace: tuple[TracePoint, ...] = ()
     written: SourceText | None = None
     cached_calls: int = 0

@@ -63,8 +63,7 @@ def fisher_p(before: tuple[int, int], after: tuple[int, int]) -> float:
 
 def run_accuracy(run: Run, *, confidence: float = 0.95) -> Accuracy:
     """The share of cases that passed; errors count as not passed, skipped cases not at all."""
-    total = sum(result.outcome != "skipped" for result in run.results)
-    return accuracy(run.passed, total, confidence=confidence)
+    return accuracy(run.passed, run.judged, confidence=confidence)
 
 
 def judge_gate(settings: GateSettings, run: Run, *, regressed: Sequence[str] | None = None) -> GateResult:

@@ -19,6 +19,11 @@ Split = Literal["train", "holdout"]
 """Which side of a repair a case is on: the meta model sees `train`, never `holdout`."""
 
 
+PYTHON_TEST = "python-test"
+"""The type of the one assertion of a Python test: its `value` holds the texts that the test compares with, its setting
+`source` the test's own source."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message. `extra` holds what some roles add: `tool_calls`, `tool_call_id`, `name`."""
@@ -51,14 +56,31 @@ class ModelSpec:
     api_key_env: str | None = None
     price: Price | None = None
     context: int | None = None
+    api_key: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}"
 
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        """The names of the tools that the model may call, in the order of its parameters."""
+        tools = self.params.get("tools")
+        listed = tools if isinstance(tools, list | tuple) else ()
+        functions = [tool.get("function") for tool in listed if isinstance(tool, Mapping)]
+        names = [function.get("name") for function in functions if isinstance(function, Mapping)]
+        return tuple(name for name in names if isinstance(name, str))
+
+
+Dialect = Literal["native", "promptfoo"]
+"""Whose rules an assertion follows where the two differ: ours, or those of the promptfoo file that it stands in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """One check of a reply. `kind` is the type without its `not-`; `settings` holds the type's own fields."""
+    """One check of a reply. `kind` is the type without its `not-`; `settings` holds the type's own fields.
+
+    `transform` is code that changes the output before this check alone; `children` are those of an `assert-set`.
+    """
 
     kind: str
     value: Json = None
@@ -68,6 +90,9 @@ class Assertion:
     metric: str | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
     where: Place | None = None
+    transform: str | None = None
+    children: tuple[Assertion, ...] = ()
+    dialect: Dialect = "native"
 
     @property
     def type(self) -> str:
@@ -75,9 +100,82 @@ class Assertion:
         return f"not-{self.kind}" if self.negated else self.kind
 
 
+MAX_TURNS = 10
+MAX_TOOL_CALLS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The other side of a conversation: a customer, scripted (`turns`) or played by `model` from a `persona`, and
+    tools that answer what the case says.
+
+    `tools` holds what each tool returns. A call of a tool in `end_on` ends the conversation; so does the customer, or
+    the end of the last of `max_turns` turns, or the `max_tool_calls`-th call.
+    """
+
+    persona: str | None = None
+    turns: tuple[str, ...] = ()
+    model: ModelSpec | None = None
+    max_turns: int = MAX_TURNS
+    max_tool_calls: int = MAX_TOOL_CALLS
+    tools: Mapping[str, Json] = field(default_factory=dict)
+    end_on: tuple[str, ...] = ()
+    where: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnTest:
+    """What a promptfoo test says beside its vars and assertions. Its texts are templates.
+
+    `output` stands in for the reply where it is not None. `store_as` names a variable of later tests, `conversation`
+    the one that the test belongs to. `config` goes over what the prompt and its provider send, `target` takes the place
+    of the suite's. `scoring` is a function (`file.py:name`) that has the last word.
+    """
+
+    prefix: str = ""
+    suffix: str = ""
+    transform: str | None = None
+    transform_vars: str | None = None
+    store_as: str | None = None
+    conversation: str | None = None
+    sees_conversation: bool = True
+    output: Json = None
+    config: Mapping[str, Json] = field(default_factory=dict)
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+    target: ModelSpec | None = None
+    scoring: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A prompt of a promptfoo config with one of its providers. Relative paths start from `folder`.
+
+    The prompt's text is the suite's routine, or comes from `function` (`file.py:name`) or `command`. `serial` says that
+    its tests see what came before them, and `derived` holds the metrics computed from others, by name. `concurrency` is
+    how many tests of the config may be under way at once, and `notes` what the user should be told about it.
+    """
+
+    folder: Path
+    prompt: str
+    provider: str
+    function: str | None = None
+    command: str | None = None
+    config: Mapping[str, Json] = field(default_factory=dict)
+    transform: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    serial: bool = False
+    delay_s: float = 0.0
+    derived: tuple[tuple[str, str], ...] = ()
+    concurrency: int | None = None
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One situation and what must hold for the reply. `answer` is the whole right reply, where it is known."""
+    """One situation and what must hold for the reply. `answer` is the whole right reply, where it is known.
+
+    With a `threshold` the case passes when its weighted score reaches it, whatever single assertions say.
+    """
 
     id: str
     where: Place
@@ -89,6 +187,9 @@ class Case:
     tags: tuple[str, ...] = ()
     split: Split | None = None
     protected: bool = False
+    threshold: float | None = None
+    column_test: ColumnTest | None = None
+    simulation: Simulation | None = None
 
 
 Form = Literal["plain", "user", "chat", "messages-json", "messages-yaml"]
@@ -207,6 +308,8 @@ class Suite:
     gate: GateSettings | None = None
     fix: FixSettings = FixSettings()
     part: str = ""
+    column: Column | None = None
+    embedding: ModelSpec | None = None
 
     @property
     def key(self) -> SuiteKey:

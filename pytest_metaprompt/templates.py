@@ -6,8 +6,12 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TypeVar
 
 from pytest_metaprompt.errors import MetapromptError
+
+_Value = TypeVar("_Value")
 
 _PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}")
 _TAG = re.compile(r"\{%.*?%\}", re.DOTALL)
@@ -21,6 +25,12 @@ class TemplateError(MetapromptError):
 def placeholders(text: str) -> Counter[str]:
     """How often each name stands in the text as `{{name}}`."""
     return Counter(_PLACEHOLDER.findall(text))
+
+
+@lru_cache(maxsize=1024)
+def placeholder_names(text: str) -> frozenset[str]:
+    """The names that stand in the text as `{{name}}`. Remembered, because a routine is rendered for every case."""
+    return frozenset(_PLACEHOLDER.findall(text))
 
 
 def tags(text: str) -> Counter[str]:
@@ -38,10 +48,22 @@ def fill(text: str, values: Mapping[str, object]) -> str:
     Raises:
         TemplateError: A name has no value, or the braces begin like one and hold more, as `{{name | upper}}` does.
     """
+    if "{{" not in text:
+        return text
     for nearly in _NEARLY.findall(text):
         if not _PLACEHOLDER.fullmatch(nearly):
             raise TemplateError(f"{nearly} is not supported", hint="only plain {{name}} placeholders are filled in")
     return _PLACEHOLDER.sub(lambda match: as_text(_look_up(match[1], values)), text)
+
+
+def fill_value(text: str, values: Mapping[str, _Value]) -> _Value | str:
+    """What a text stands for: a text that is one `{{name}}` and nothing else is that value, a list or number as it is.
+
+    Raises:
+        TemplateError: As `fill` does.
+    """
+    alone = _PLACEHOLDER.fullmatch(text)
+    return _look_up(alone[1], values) if alone else fill(text, values)
 
 
 def as_text(value: object) -> str:
@@ -49,16 +71,23 @@ def as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _look_up(name: str, values: Mapping[str, object]) -> object:
+def _look_up(name: str, values: Mapping[str, _Value]) -> _Value:
     if name in values:
         return values[name]
-    value: object = values
-    for key in name.split("."):
+    first, *rest = name.split(".")
+    if first not in values:
+        raise _no_value(name, values)
+    value = values[first]
+    for key in rest:
         if isinstance(value, Mapping) and key in value:
             value = value[key]
         elif isinstance(value, Sequence) and not isinstance(value, str) and key.isdigit() and int(key) < len(value):
             value = value[int(key)]
         else:
-            known = ", ".join(sorted(values)) or "none"
-            raise TemplateError(f"{{{{{name}}}}} has no value", hint=f"vars given: {known}")
+            raise _no_value(name, values)
     return value
+
+
+def _no_value(name: str, values: Mapping[str, object]) -> TemplateError:
+    known = ", ".join(sorted(values)) or "none"
+    return TemplateError(f"{{{{{name}}}}} has no value", hint=f"vars given: {known}")

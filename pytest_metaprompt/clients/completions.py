@@ -17,21 +17,22 @@ def read_completion(completion: object, *, latency_s: float) -> Reply:
         ModelCallError: It is none, or it holds an error. The message holds all of it: cut it before showing it.
     """
     if not isinstance(completion, Mapping):
-        raise ModelCallError(f"the reply is not a JSON object: {_show(completion)}")
+        raise ModelCallError(f"the reply is not a JSON object: {show(completion)}")
     if completion.get("error"):
         raise ModelCallError(error_text(completion))
     choices = completion.get("choices")
     if not isinstance(choices, list | tuple) or not choices or not isinstance(choices[0], Mapping):
-        raise ModelCallError(f"the reply has no choices: {_show(completion)}")
+        raise ModelCallError(f"the reply has no choices: {show(completion)}")
     message = choices[0].get("message")
     if not isinstance(message, Mapping):
-        raise ModelCallError(f"the reply has no message: {_show(completion)}")
+        raise ModelCallError(f"the reply has no message: {show(completion)}")
     return Reply(
         text=_text(message),
-        tool_calls=read_tool_calls(message.get("tool_calls")),
+        tool_calls=read_tool_calls(message.get("tool_calls")) or _legacy_call(message.get("function_call")),
         finish_reason=_text_or_none(choices[0].get("finish_reason")),
         usage=read_usage(completion.get("usage")),
         latency_s=latency_s,
+        logprobs=_logprobs(choices[0].get("logprobs")),
     )
 
 
@@ -39,11 +40,11 @@ def error_text(body: object) -> str:
     """What an error body says, in its `message` where it has one."""
     error = body.get("error", body) if isinstance(body, Mapping) else body
     if not isinstance(error, Mapping):
-        return _show(error)
+        return show(error)
     message = error.get("message")
     code = error.get("code")
     if not isinstance(message, str) or not message:
-        return _show(body)
+        return show(body)
     return f"{code}: {message}" if isinstance(code, int) else message
 
 
@@ -56,7 +57,7 @@ def read_tool_calls(calls: object) -> tuple[ToolCall, ...]:
     if calls is None:
         return ()
     if not isinstance(calls, list | tuple):
-        raise ModelCallError(f"the tool calls are not a list: {_show(calls)}")
+        raise ModelCallError(f"the tool calls are not a list: {show(calls)}")
     return tuple(_tool_call(call) for call in calls)
 
 
@@ -74,6 +75,16 @@ def read_usage(usage: object) -> Usage:
     )
 
 
+def _legacy_call(call: object) -> tuple[ToolCall, ...]:
+    """The `function_call` of a message, which came before tool calls; it has no id."""
+    return () if call is None else (_tool_call(call),)
+
+
+def show(value: object) -> str:
+    """A value for a message: all of it, a text as it is and anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+
+
 def _text(message: Mapping[object, object]) -> str:
     """The content, or the refusal that stands in its place."""
     content = message.get("content") or message.get("refusal") or ""
@@ -81,7 +92,7 @@ def _text(message: Mapping[object, object]) -> str:
         return content
     if isinstance(content, list | tuple):
         return "".join(_part_text(part) for part in content)
-    raise ModelCallError(f"the message's content is not text: {_show(content)}")
+    raise ModelCallError(f"the message's content is not text: {show(content)}")
 
 
 def _part_text(part: object) -> str:
@@ -94,9 +105,9 @@ def _tool_call(call: object) -> ToolCall:
     inner = call.get("function", call) if isinstance(call, Mapping) else None
     name = inner.get("name") if isinstance(inner, Mapping) else None
     if not isinstance(call, Mapping) or not isinstance(inner, Mapping) or not isinstance(name, str):
-        raise ModelCallError(f"a tool call has no name: {_show(call)}")
+        raise ModelCallError(f"a tool call has no name: {show(call)}")
     arguments = inner.get("arguments")
-    raw = arguments if isinstance(arguments, str) else _show(arguments)
+    raw = arguments if isinstance(arguments, str) else show(arguments)
     return ToolCall(name, _json_object(raw), raw, _text_or_none(call.get("id")))
 
 
@@ -106,6 +117,13 @@ def _json_object(raw: str) -> Mapping[str, Json] | None:
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, Mapping) else None
+
+
+def _logprobs(found: object) -> tuple[float, ...]:
+    """The log probability of each token of the content; empty where they were not asked for."""
+    tokens = found.get("content") if isinstance(found, Mapping) else None
+    numbers = [token.get("logprob") for token in tokens or () if isinstance(token, Mapping)]
+    return tuple(float(number) for number in numbers if isinstance(number, int | float))
 
 
 def _text_or_none(value: object) -> str | None:
@@ -120,7 +138,3 @@ def _count(usage: Mapping[object, object], key: str) -> int:
 def _detail(usage: Mapping[object, object], key: str, name: str) -> int:
     details = usage.get(key)
     return _count(details, name) if isinstance(details, Mapping) else 0
-
-
-def _show(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)

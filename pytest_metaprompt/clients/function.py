@@ -26,7 +26,10 @@ UserFunction = Callable[..., object]
 
 
 class FunctionClient:
-    """Asks a callable of the user: `answer(messages)`, or `answer(messages, params=...)` if it takes them.
+    """Asks a callable of the user: `answer(messages)`, with `params=` and `routine=` if it takes them.
+
+    `params` holds the request's parameters, `routine` the text of its system messages, for an agent that builds its
+    own messages.
 
     It may return a text, `{"text": ..., "tool_calls": [...], "usage": {...}}`, or a chat completion as the OpenAI SDK
     gives it. What it raises becomes a `ModelCallError` with its place.
@@ -41,7 +44,8 @@ class FunctionClient:
         module, _, name = spec.name.partition(":")
         self._root = root.resolve()
         self._function = _load(spec, module, name, self._root)
-        self._takes_params = _takes_params(self._function)
+        self._takes_params = _takes(self._function, "params", any_name=True)
+        self._takes_routine = _takes(self._function, "routine", any_name=False)
 
     async def ask(self, request: Request) -> Reply:
         """What the callable returned, as a reply.
@@ -66,11 +70,13 @@ class FunctionClient:
 
     async def _call(self, request: Request) -> object:
         messages = sent_messages(request)
-        params = {"params": sent_params(request)} if self._takes_params else {}
+        more: dict[str, object] = {"params": sent_params(request)} if self._takes_params else {}
+        if self._takes_routine:
+            more["routine"] = "\n\n".join(one.content for one in request.messages if one.role == "system")
         if _is_async(self._function):
-            returned = self._function(messages, **params)
+            returned = self._function(messages, **more)
         else:
-            returned = await _in_thread(lambda: self._function(messages, **params))
+            returned = await _in_thread(lambda: self._function(messages, **more))
         return await returned if isinstance(returned, Awaitable) else returned
 
 
@@ -104,12 +110,14 @@ def _refuse_namesake(spec: ModelSpec, package: str, root: Path) -> None:
         raise SetupError(f"{spec}: another module {package!r} is already loaded, from {loaded}", hint="rename one")
 
 
-def _takes_params(function: UserFunction) -> bool:
+def _takes(function: UserFunction, name: str, *, any_name: bool) -> bool:
+    """Whether the function has a parameter of this name, or, with `any_name`, takes any."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # written in C
         return False
-    return any(parameter.name == "params" or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    named = any(one.name == name and one.kind is not one.POSITIONAL_ONLY for one in parameters)
+    return named or (any_name and any(one.kind is one.VAR_KEYWORD for one in parameters))
 
 
 def _is_async(function: UserFunction) -> bool:

@@ -50,6 +50,7 @@ def reply_as_json(reply: Reply) -> dict[str, Json]:
         "usage": usage,
         "latency_s": round(reply.latency_s, 3),
         "cost_usd": reply.cost_usd,
+        "logprobs": list(reply.logprobs),
     }
     return {key: value for key, value in found.items() if key == "text" or value not in (None, [], {})}
 
@@ -65,20 +66,25 @@ def read_reply(value: object) -> Reply:
     usage = value.get("usage", {})
     counts = [usage.get(name, 0) for name in _COUNTS] if isinstance(usage, Mapping) else []
     latency_s, cost_usd, finish_reason = value.get("latency_s", 0.0), value.get("cost_usd"), value.get("finish_reason")
+    logprobs = value.get("logprobs", [])
     sound = (
-        len(counts) == len(_COUNTS)
+        isinstance(logprobs, list)
+        and all(isinstance(one, int | float) for one in logprobs)
+        and len(counts) == len(_COUNTS)
         and all(isinstance(count, int) for count in counts)
         and isinstance(latency_s, int | float)
         and isinstance(cost_usd, int | float | None)
         and isinstance(finish_reason, str | None)
     )
     if not sound:
-        raise ValueError("a reply has a wrong usage, latency_s, cost_usd or finish_reason")
+        raise ValueError("a reply has a wrong usage, latency_s, cost_usd, finish_reason or logprobs")
     try:
         calls = read_tool_calls(value.get("tool_calls"))
     except ModelCallError as error:
         raise ValueError(error.message) from None
-    return Reply(value["text"], calls, finish_reason, Usage(*counts), latency_s, cost_usd)
+    return Reply(
+        value["text"], calls, finish_reason, Usage(*counts), latency_s, cost_usd, logprobs=tuple(map(float, logprobs))
+    )
 
 
 def digest(text: str) -> str:

@@ -8,11 +8,11 @@ from pytest_metaprompt.suites import Assertion, Json
 from pytest_metaprompt.templates import as_text
 
 _NEGATION = "not-"
-_COMMON = frozenset({"type", "value", "threshold", "weight", "metric"})
+_COMMON = frozenset({"type", "value", "threshold", "weight", "metric", "transform", "assert"})
 
 
 def read_assertion(node: Marked, filling: Filling) -> Assertion:
-    """One entry of `assert`, filled."""
+    """One entry of `assert`, filled, with the entries of its own `assert` if it is a set."""
     entries = node.mapping()
     written = entries["type"].text()
     return Assertion(
@@ -24,6 +24,10 @@ def read_assertion(node: Marked, filling: Filling) -> Assertion:
         metric=filling.text(entries["metric"]) if "metric" in entries else None,
         settings={key: filling.json(child) for key, child in entries.items() if key not in _COMMON},
         where=filling.problems.at(node.line),
+        transform=filling.text(entries["transform"]) if "transform" in entries else None,
+        children=tuple(read_assertion(child, filling) for child in entries["assert"].items())
+        if "assert" in entries
+        else (),
     )
 
 
@@ -33,7 +37,7 @@ def read_expect(node: Marked, line: int, filling: Filling) -> Assertion:
 
 
 def right_answer(assertions: tuple[Assertion, ...], expect: Assertion | None) -> str | None:
-    """The whole right reply: `expect`, else the one `equals`, else the value that a `json` compares with."""
+    """The whole right reply: `expect`, else the one `equals`, else what a `json` or an `evals-match` compares with."""
     if expect:
         return as_text(expect.value)
     wanted = [assertion for assertion in assertions if not assertion.negated]
@@ -41,4 +45,9 @@ def right_answer(assertions: tuple[Assertion, ...], expect: Assertion | None) ->
     if len(equal) == 1:
         return as_text(equal[0])
     compared = [a.value for a in wanted if a.kind == "json" and isinstance(a.value, dict | list)]
-    return as_text(compared[0]) if compared else None
+    if compared:
+        return as_text(compared[0])
+    ideals = [a.value for a in wanted if a.kind == "evals-match"]
+    first = ideals[0] if ideals else None
+    first = first[0] if isinstance(first, list) and first else first
+    return None if first is None else as_text(first)

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from pytest_metaprompt.errors import Place, did_you_mean
+from pytest_metaprompt.errors import MetapromptError, Place, did_you_mean
 from pytest_metaprompt.formats.assertions import read_assertion, read_expect, right_answer
+from pytest_metaprompt.formats.conversations import ConversationReader
 from pytest_metaprompt.formats.filling import Filling
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.messages import read_messages
 from pytest_metaprompt.formats.problems import Problems
-from pytest_metaprompt.suites import Assertion, Case, Json, Split
+from pytest_metaprompt.formats.slugs import slug_of
+from pytest_metaprompt.suites import Assertion, Case, Json, Message, Split
 from pytest_metaprompt.templates import as_text
 
 CheckAssertion = Callable[[Assertion], None]
 """Returns if an assertion can work, else raises a `MetapromptError`."""
 
 _RESERVED_ID = "gate"
+_SAID = ("input", "messages", "turns", "simulate")
 _SPLITS: Mapping[str, Split] = {"train": "train", "holdout": "holdout"}
 
 
@@ -30,6 +34,7 @@ class Defaults:
     vars: Mapping[str, Json] = field(default_factory=dict)
     assertions: tuple[Marked, ...] = ()
     tags: tuple[Marked, ...] = ()
+    conversations: ConversationReader | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,12 @@ class CaseForm:
     stem: str = "case"
     from_row: bool = False
 
+    @property
+    def has_id(self) -> bool:
+        """Whether somebody gave the case an id: its suite, or a row's own column `id`."""
+        own = self.vars.get("id") if self.from_row else None
+        return "id" in self.entries or (isinstance(own, str | int) and own != "")
+
     def items(self, key: str) -> tuple[Marked, ...]:
         """The items of a list that may be absent."""
         return self.entries[key].items() if key in self.entries else ()
@@ -55,51 +66,79 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
     by_default = tuple(read_assertion(node, replace(filling, shared=True)) for node in defaults.assertions)
     own = tuple(read_assertion(node, filling) for node in form.items("assert"))
     assertions = (*by_default, *([expect] if expect else []), *own)
+    reader = defaults.conversations
+    simulation = reader.read(form.entries, form.key_lines, filling) if reader is not None else None
+    said = filling.text(form.entries["input"]) if "input" in form.entries else None
+    messages = read_messages(form.entries["messages"], filling) if "messages" in form.entries else ()
     case = Case(
-        id=read_id(form, filling),
+        id=read_id(form, filling, said=said, messages=messages),
         where=form.where,
-        vars=filling.values,
-        input=filling.text(form.entries["input"]) if "input" in form.entries else None,
-        messages=read_messages(form.entries["messages"], filling) if "messages" in form.entries else (),
+        vars=_values(form, filling, said),
+        input=said,
+        messages=messages,
         assertions=assertions,
-        answer=right_answer(assertions, expect),
+        # A right reply to a whole conversation is no right reply to its first message.
+        answer=right_answer(assertions, expect) if simulation is None else None,
         tags=_read_tags((*defaults.tags, *form.items("tags")), filling),
         split=_read_split(form, filling),
         protected="protected" in form.entries and form.entries["protected"].value is True,
+        simulation=simulation,
     )
-    _check_assertions(case, check, problems)
+    _check_assertions(case, form, check, problems)
     _check_case(case, form, problems)
     return case
 
 
-def check_unique(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> None:
-    """Notes every case whose id another case has already."""
+def check_unique(read: Iterable[tuple[CaseForm, Case]], problems: Problems) -> tuple[Case, ...]:
+    """The cases, of which no two have the same id; where two were given the same, that is noted.
+
+    Rows that say the same are numbered: they cannot be told apart, so their order does not matter to their ids.
+    """
     seen: dict[str, Case] = {}
+    repeated: Counter[str] = Counter()
+    unique: list[Case] = []
     for form, case in read:
         first = seen.setdefault(case.id, case)
-        if first is case:
-            continue
-        if "id" in form.entries:
+        if first is not case and form.from_row and not form.has_id:
+            repeated[case.id] += 1
+            case = replace(case, id=f"{case.id}-{repeated[case.id] + 1}")
+        elif first is not case and form.has_id:
             problems.add(case.where, f"the id {case.id!r} is given twice, first at {first.where}")
-        else:
+        elif first is not case:
             problems.add(case.where, f"identical cases at {_both(first.where, case.where)}: give them ids")
+        unique.append(case)
+    return tuple(unique)
+
+
+def _values(form: CaseForm, filling: Filling, said: str | None) -> Mapping[str, Json]:
+    """The vars of a case. Where a row has a column `input`, and its template says another input, that one counts."""
+    hidden = form.from_row and said is not None and "input" in filling.values
+    return {**filling.values, "input": said} if hidden else filling.values
 
 
 def _read_expect(form: CaseForm, filling: Filling) -> Assertion | None:
     if "expect" not in form.entries:
         return None
-    return read_expect(form.entries["expect"], form.key_lines["expect"], filling)
+    expect = read_expect(node := form.entries["expect"], form.key_lines["expect"], filling)
+    if expect.value is None:
+        message = f"{node.plain()} is null, so there is nothing to expect"
+        filling.problems.add(form.where, message, hint="give the row an answer, or leave it out")
+    return expect
 
 
-def read_id(form: CaseForm, filling: Filling) -> str:
-    """The case's `id`, or one made of a digest of what it says."""
-    if "id" not in form.entries:
-        return _fallback_id(form)
-    node = form.entries["id"]
-    case_id = filling.text(node) if isinstance(node.value, str) else as_text(node.plain())
+def read_id(form: CaseForm, filling: Filling, *, said: str | None = None, messages: tuple[Message, ...] = ()) -> str:
+    """The case's `id`, that of its row, or one made of the first words and a digest of what it says."""
+    if "id" in form.entries:
+        node = form.entries["id"]
+        case_id = filling.text(node) if isinstance(node.value, str) else as_text(node.plain())
+    elif form.has_id:
+        case_id = as_text(form.vars["id"])
+    else:
+        return f"{slug_of(said, messages, form.vars) or form.stem}-{_digest(form)}"
     problem, hint = _id_problem(case_id)
     if problem:
-        filling.problems.add(form.where if form.from_row else filling.problems.at(node.line), problem, hint=hint)
+        where = form.where if form.from_row else filling.problems.at(form.entries["id"].line)
+        filling.problems.add(where, problem, hint=hint)
     return case_id
 
 
@@ -115,10 +154,11 @@ def _id_problem(case_id: str) -> tuple[str, str | None] | tuple[None, None]:
     return None, None
 
 
-def _fallback_id(form: CaseForm) -> str:
-    said = {key: form.entries[key].plain() for key in ("input", "messages") if key in form.entries}
-    canonical = json.dumps({"vars": form.vars, **said}, sort_keys=True, separators=(",", ":"))
-    return f"{form.stem}-{hashlib.sha256(canonical.encode()).hexdigest()[:8]}"
+def _digest(form: CaseForm) -> str:
+    """What tells a case without an id apart: what it says, and not where it stands."""
+    said = {key: form.entries[key].plain() for key in _SAID if key in form.entries}
+    canonical = json.dumps({"of": form.stem, "vars": form.vars, **said}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
 
 def _read_tags(nodes: Iterable[Marked], filling: Filling) -> tuple[str, ...]:
@@ -144,14 +184,18 @@ def _read_split(form: CaseForm, filling: Filling) -> Split | None:
     return _SPLITS.get(split)
 
 
-def _check_assertions(case: Case, check: CheckAssertion, problems: Problems) -> None:
+def _check_assertions(case: Case, form: CaseForm, check: CheckAssertion, problems: Problems) -> None:
     for assertion in case.assertions:
-        with problems.noting(assertion.where or case.where):
+        try:
             check(assertion)
+        except MetapromptError as error:
+            message = f"{error.message} in the case at {case.where}" if form.from_row else error.message
+            where = error.where or assertion.where or case.where
+            problems.add(where, message, hint=error.hint, once_for=error.message)
 
 
 def _check_case(case: Case, form: CaseForm, problems: Problems) -> None:
-    if not form.vars and not case.messages and case.input is None:
+    if not form.vars and not case.messages and case.input is None and case.simulation is None:
         hint = "give it input, messages or vars"
         problems.add(case.where, "nothing of this case reaches the model", hint=hint)
     if not case.assertions:

@@ -23,7 +23,7 @@ from pytest_metaprompt.formats.problems import Problems, shown_path
 from pytest_metaprompt.suites import Assertion, Case, Json, ModelSpec, RoutineRef, Suite
 from pytest_metaprompt.templates import as_text, fill
 
-_PARAMETERS: Mapping[str, str] = {
+PARAMETERS: Mapping[str, str] = {
     "maxTokens": "max_tokens",
     "temperature": "temperature",
     "topP": "top_p",
@@ -32,6 +32,7 @@ _PARAMETERS: Mapping[str, str] = {
     "stop": "stop",
     "seed": "seed",
 }
+"""The parameters of a model as these files write them, and as a request does."""
 _FORMATS = ("text", "json_object", "json_schema")
 _NO_JUDGE = "only string evaluators can be checked; write the check as string: {contains: ...}, or in a native suite"
 
@@ -115,8 +116,7 @@ class _Reader:
             where = self.problems.at(row.line)
             form = CaseForm(row.mapping(), row.key_lines, _values(row), where, from_row=True)
             read.append((form, self._case(form, checks)))
-        check_unique(read, self.problems)
-        return tuple(case for _, case in read)
+        return check_unique(read, self.problems)
 
     def _case(self, form: CaseForm, checks: list[_Check]) -> Case:
         assertions = []
@@ -175,9 +175,9 @@ class _Reader:
             self._add(node, "modelParameters must be a mapping")
             return {}
         for key, value in node.mapping().items():
-            if key not in _PARAMETERS:
-                self._add(value, f"unknown key {key!r} in modelParameters", did_you_mean(key, _PARAMETERS))
-        return {_PARAMETERS[key]: value.plain() for key, value in node.mapping().items() if key in _PARAMETERS}
+            if key not in PARAMETERS:
+                self._add(value, f"unknown key {key!r} in modelParameters", did_you_mean(key, PARAMETERS))
+        return {PARAMETERS[key]: value.plain() for key, value in node.mapping().items() if key in PARAMETERS}
 
     def _response_format(self) -> dict[str, Json]:
         kind = self.text("responseFormat")

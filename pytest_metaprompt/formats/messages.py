@@ -13,24 +13,24 @@ from pytest_metaprompt.suites import Json, Message
 
 
 def read_messages(node: Marked, filling: Filling) -> tuple[Message, ...]:
-    """The messages, filled. A text such as `{{conversation}}` stands for a list in JSON, which is taken as it is."""
+    """The messages, filled. A text such as `{{conversation}}` stands for a list, or for one in JSON, which is taken as
+    it is."""
     if isinstance(node.value, tuple):
         return tuple(_read_message(item, filling.text, filling.json) for item in node.value)
-    held = _parsed(filling.text(node), filling)
+    held = _held(filling.json(node), node.text(), filling)
     return tuple(_read_message(item, Marked.text, Marked.plain) for item in held)
 
 
-def _parsed(text: str, filling: Filling) -> tuple[Marked, ...]:
+def _held(value: Json, written: str, filling: Filling) -> tuple[Marked, ...]:
     try:
-        value: Json = json.loads(text)
-        messages = marked(value, filling.case.line or 1)
+        messages = marked(json.loads(value) if isinstance(value, str) else value, filling.case.line or 1)
     except (ValueError, RecursionError):
-        problem = f"messages must be a list in JSON, not the text {shortened(text)!r}"
+        problem = f"messages must be a list in JSON, not the text {shortened(str(value))!r} of {written}"
         filling.problems.add(filling.case, problem, hint="the cell must hold [{...}, ...]")
         return ()
     flaws = find_message_flaws(messages)
     for flaw in flaws:
-        filling.problems.add(filling.case, f"in the messages: {flaw.message}", hint=flaw.hint)
+        filling.problems.add(filling.case, f"in the messages of {written}: {flaw.message}", hint=flaw.hint)
     return () if flaws else messages.items()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from pytest_metaprompt.errors import did_you_mean
 from pytest_metaprompt.formats.marked import Marked
@@ -37,10 +38,10 @@ class Flaw:
     hint: str | None = None
 
 
-def find_flaws(root: Marked) -> tuple[Flaw, ...]:
-    """Everything in which a suite file differs from the schema."""
+def find_flaws(root: Marked, schema: Schema | None = None) -> tuple[Flaw, ...]:
+    """Everything in which a suite file, or what has a schema of its own, differs from the schema."""
     walk = _Walk()
-    walk.check(root, suite_schema(), _Spot("a suite", root.line, ()))
+    walk.check(root, schema or suite_schema(), _Spot("a suite", root.line, ()))
     return tuple(walk.flaws)
 
 
@@ -93,6 +94,8 @@ class _Walk:
             elif not more:
                 flaw = Flaw((*spot.keys, key), line, f"unknown key {key!r}", did_you_mean(key, known))
                 self.flaws.append(flaw)
+            elif "x-near" in schema and (near := get_close_matches(key, known, n=1, cutoff=schema["x-near"])):
+                self.flaws.append(Flaw((*spot.keys, key), line, f"unknown key {key!r}", f"did you mean {near[0]!r}?"))
         for key in schema.get("required", ()):
             if key not in entries:
                 line = spot.line if spot.keys and isinstance(spot.keys[-1], str) else node.line
@@ -110,7 +113,7 @@ class _Walk:
     def _check_scalar(self, node: Marked, schema: Schema, spot: _Spot) -> None:
         value = node.value
         if isinstance(value, str):
-            if "enum" in schema and value not in schema["enum"]:
+            if "enum" in schema and not schema.get("x-open") and value not in schema["enum"]:
                 self._add(spot, f"unknown {spot.name.split()[-1]} {value!r}", did_you_mean(value, schema["enum"]))
             elif not _fits(value, schema):
                 self._add(spot, mismatch(spot.name, schema, node))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
 from pytest_metaprompt.files import SourceText, read_text
+from pytest_metaprompt.formats.rows import Row, raise_if_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +21,8 @@ class CsvForm:
     delimiter: str = ","
     quotechar: str = '"'
     escapechar: str | None = None
+    doublequote: bool = True
     encoding: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: each column's cell, and the line it starts on."""
-
-    cells: Mapping[str, str]
-    line: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +44,16 @@ def read_rows(path: Path, form: CsvForm, *, shown: str) -> tuple[Row, ...]:
     if not records:
         raise SuiteFileError([MetapromptError("the file is empty", where=Place(shown), hint="give it a header line")])
     header = [name.strip() for name in records[0].cells]
-    problems = [*_header_problems(header, Place(shown, records[0].line))]
-    problems += [_ragged(record, header, shown) for record in records[1:] if len(record.cells) != len(header)]
+    raise_if_any(_table_problems(records, header, shown))
+    return tuple(Row(dict(zip(header, record.cells, strict=True)), record.line) for record in records[1:])
+
+
+def _table_problems(records: list[_Record], header: list[str], shown: str) -> Iterator[MetapromptError]:
+    yield from _header_problems(header, Place(shown, records[0].line))
+    yield from (_ragged(record, header, shown) for record in records[1:] if len(record.cells) != len(header))
     if len(records) == 1:
         where = Place(shown, records[0].line)
-        problems.append(MetapromptError("there is no row below the header line", where=where))
-    if problems:
-        raise SuiteFileError(problems)
-    return tuple(Row(dict(zip(header, record.cells, strict=True)), record.line) for record in records[1:])
+        yield MetapromptError("there is no row below the header line", where=where)
 
 
 def _check_form(form: CsvForm) -> None:
@@ -82,12 +78,14 @@ def _decode(source: SourceText, encoding: str | None, shown: str) -> str:
 
 def _records(text: str, form: CsvForm, shown: str) -> Iterator[_Record]:
     line = 1
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     try:
         reader = csv.reader(
             io.StringIO(text),
             delimiter=form.delimiter,
             quotechar=form.quotechar,
             escapechar=form.escapechar,
+            doublequote=form.doublequote,
             strict=True,
         )
         for cells in reader:

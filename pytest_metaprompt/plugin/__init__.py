@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_metaprompt.plugin.fixtures import MARKER, routine
 from pytest_metaprompt.plugin.keys import options_key
 from pytest_metaprompt.plugin.kinds import kind_of
 from pytest_metaprompt.plugin.options import add_options, read_options, refuse_xdist
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import SuiteFile
+
+__all__ = ["routine"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,6 +36,8 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options; everything else waits until a suite file is met."""
     from pytest_metaprompt.plugin.hooks import Hooks
+
+    config.addinivalue_line("markers", MARKER)
 
     options = config.stash[options_key] = read_options(config)
     refuse_xdist(config, options)

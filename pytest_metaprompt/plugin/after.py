@@ -9,6 +9,7 @@ from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
+from pytest_metaprompt.plugin.running import set_aside
 from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import HEADING, cost_words, suite_row, write_failing, write_repair, write_table
 from pytest_metaprompt.results import GateResult, RepairOutcome, Run
@@ -23,6 +24,8 @@ def compare_with_baseline(state: PromptSession) -> None:
 
     for key, run in state.runs().items():
         loaded = state.suites[key]
+        if loaded.python:
+            continue
         found = state.comparison(loaded, run) if run.complete else None
         if found is not None:
             state.notes.extend(comparison_notes(state.comparing, loaded, found))
@@ -46,12 +49,20 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
         terminal.ensure_newline()
     if state.options.fix_note is not None:
         state.notes.append(state.options.fix_note)
-    state.repairs.extend(repair_all(state, say))
+    with set_aside(session, state.notes.append):
+        state.repairs.extend(repair_all(state, say))
     write_patch(state)
     for repair in state.repairs:
         if repair.status == "applied":
-            state.final.update({run.suite.key: run for run in repair.runs})
+            state.final.update({run.suite.key: _completed(state, run) for run in repair.runs})
     _recount(state, session, terminal)
+
+
+def _completed(state: PromptSession, run: Run) -> Run:
+    """The run, with what the repair left out, such as tests that must not be run again, as the session found it."""
+    found = {result.case.id: result for result in run.results}
+    before = state.runs()[run.suite.key]
+    return Run(before.suite, tuple(found.get(result.case.id, result) for result in before.results))
 
 
 def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalReporter | None) -> None:
@@ -59,7 +70,7 @@ def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalRe
     better, worse = now - was, was - now
     if terminal is not None:
         _move(terminal, better)
-    counted = [item.nodeid for item in session.items if _counts(item)]
+    counted = [item.nodeid for item in session.items if _counts(state, item)]
     session.testsfailed += len(worse.intersection(counted)) - len(better.intersection(counted))
     state.notes.extend(f"{nodeid} passed before the repair and fails now" for nodeid in sorted(worse))
     last_failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
@@ -72,7 +83,7 @@ def _good_items(state: PromptSession, items: Sequence[pytest.Item], runs: Mappin
     passed = {CaseKey(key, one.case.id) for key, run in runs.items() for one in run.results if one.outcome == "passed"}
     good = set()
     for item in items:
-        if isinstance(item, CaseItem) and item.key in passed:
+        if _key_of(state, item) in passed:
             good.add(item.nodeid)
         if isinstance(item, GateItem):
             judged = state.judge(item.loaded, runs=runs)
@@ -81,9 +92,19 @@ def _good_items(state: PromptSession, items: Sequence[pytest.Item], runs: Mappin
     return good
 
 
-def _counts(item: pytest.Item) -> bool:
+def _key_of(state: PromptSession, item: pytest.Item) -> CaseKey | None:
+    """What the session knows a case or a Python test by."""
+    if isinstance(item, CaseItem):
+        return item.key
+    test = state.tests.of(item)
+    return CaseKey(test.suite.key, test.case.id) if test is not None else None
+
+
+def _counts(state: PromptSession, item: pytest.Item) -> bool:
     """Whether the item fails the run by itself; a case under a gate does not."""
-    return isinstance(item, GateItem) or (isinstance(item, CaseItem) and item.loaded.suite.gate is None)
+    if isinstance(item, CaseItem):
+        return item.loaded.suite.gate is None
+    return isinstance(item, GateItem) or state.tests.of(item) is not None
 
 
 def _move(terminal: TerminalReporter, nodeids: set[str]) -> None:
@@ -119,20 +140,21 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     terminal.section("metaprompt")
     for key, loaded in ran.items():
         if loaded.suite.gate is not None:
-            bad = [result for result in runs[key].results if result.outcome != "passed"]
+            bad = [result for result in runs[key].results if result.outcome in ("failed", "error")]
             write_failing(terminal, loaded.name, bad)
     if any(repair.status == "applied" for repair in state.repairs):
         terminal.write_line("as the tests found it, before the repair:")
     if ran:
         rows = [
-            suite_row(loaded.name, runs[key], _gate_word(state, loaded), _change(state, loaded, runs[key]))
+            suite_row(loaded.title, runs[key], _gate_word(state, loaded), _change(state, loaded, runs[key]))
             for key, loaded in ran.items()
         ]
         write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
         usage = state.models.usage()
         where = "cassettes and the cache" if state.models.cassettes.used else "the cache"
+        again = f", {usage.retries} made again" if usage.retries else ""
         terminal.write_line(
-            f"{usage.calls} calls ({usage.cached} answered from {where}), {usage.input_tokens} tokens in, "
+            f"{usage.calls} calls ({usage.cached} answered from {where}{again}), {usage.input_tokens} tokens in, "
             f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases, {cost_words(usage.cost_usd)}"
         )
     _write_repairs(terminal, state.repairs)

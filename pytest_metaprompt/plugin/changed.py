@@ -14,6 +14,7 @@ from pytest_metaprompt.files import read_text
 from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+from pytest_metaprompt.suites import SuiteKey
 
 _LONGEST_NAME = 300
 
@@ -26,12 +27,17 @@ def keep_changed(state: PromptSession, items: list[pytest.Item], base: str) -> l
     """
     changed = changed_files(state.root, base)
     affected = {key for key, loaded in state.suites.items() if is_affected(loaded, state.root, changed)}
-    dropped: list[pytest.Item] = [
-        item for item in items if isinstance(item, CaseItem | GateItem) and item.loaded.suite.key not in affected
-    ]
+    dropped = [item for item in items if (key := _suite_of(state, item)) is not None and key not in affected]
     items[:] = [item for item in items if item not in set(dropped)]
     state.notes.append(f"{len(affected)} of {len(state.suites)} suites have changes against {base}")
     return dropped
+
+
+def _suite_of(state: PromptSession, item: pytest.Item) -> SuiteKey | None:
+    if isinstance(item, CaseItem | GateItem):
+        return item.loaded.suite.key
+    test = state.tests.of(item)
+    return test.suite.key if test is not None else None
 
 
 def changed_files(root: Path, base: str) -> frozenset[Path]:
@@ -49,12 +55,17 @@ def changed_files(root: Path, base: str) -> frozenset[Path]:
 
 
 def is_affected(loaded: LoadedSuite, root: Path, changed: frozenset[Path]) -> bool:
-    """Whether a file that a suite depends on was changed; the code of a `python:` target may be any Python file."""
+    """Whether a file that a suite depends on was changed.
+
+    The code of a `python:` target may be any Python file, and so may be what a Python test imports.
+    """
     suite = loaded.suite
     if not changed.isdisjoint(_files(loaded, root)):
         return True
     models = [spec for spec in (suite.target, suite.meta, suite.judge) if spec is not None]
-    return any(spec.provider == "python" for spec in models) and any(path.suffix == ".py" for path in changed)
+    return (loaded.python or any(spec.provider == "python" for spec in models)) and any(
+        path.suffix == ".py" for path in changed
+    )
 
 
 def _files(loaded: LoadedSuite, root: Path) -> Iterator[Path]:

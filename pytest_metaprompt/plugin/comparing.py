@@ -44,7 +44,7 @@ class Comparing:
     def of(self, loaded: LoadedSuite, run: Run) -> Comparison | None:
         """How a complete run of a suite differs from the baseline; None where the baseline does not know the suite."""
         record = self._baseline.suites.get(loaded.name)
-        if record is None:
+        if record is None or loaded.python:
             return None
         if loaded.suite.key not in self._examined:
             self._examined[loaded.suite.key] = self._examine(loaded, run, record)
@@ -74,7 +74,7 @@ class _More:
     def ask(self, results: Sequence[CaseResult]) -> list[CaseResult]:
         """The results with the attempts that were added."""
         work = each(results, self._complete, limit=self.state.options.concurrency)
-        return [result for result in self.state.thread.submit(work).result() if result is not None]
+        return [result for result in self.state.wait(self.state.thread.submit(work)) if result is not None]
 
     async def _complete(self, result: CaseResult) -> CaseResult:
         attempts = list(result.attempts)
@@ -106,7 +106,7 @@ def save_baseline(state: PromptSession, path: Path) -> None:
     suites = dict(old.suites)
     for key, run in state.final_runs().items():
         loaded = state.suites[key]
-        if run.results:
+        if run.results and not loaded.python:
             suites[loaded.name] = _record(state, loaded, run, old.suites.get(loaded.name))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_new(path, write_baseline(Baseline(suites)))

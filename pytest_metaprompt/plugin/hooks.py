@@ -9,6 +9,8 @@ import pytest
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.plugin.fixtures import uses_routine
+from pytest_metaprompt.plugin.keys import session_of
 from pytest_metaprompt.plugin.options import Options
 
 if TYPE_CHECKING:
@@ -38,6 +40,18 @@ def save_baseline_of(state: PromptSession) -> None:
         try_to_save(state, state.options.save_baseline)
 
 
+def _show_problem(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], report: pytest.TestReport) -> None:
+    from pytest_metaprompt.plugin.collection import CaseItem, CaseProblemError
+
+    if isinstance(item, CaseItem) and isinstance(excinfo.value, CaseProblemError):
+        # pytest asks an item for its page only when its call failed, not its setup.
+        report.longrepr = item.repr_failure(excinfo)
+        if item.loaded.suite.gate is not None:
+            report.outcome = "skipped"
+            report.wasxfail = "the gate judges the suite"
+            report.__dict__["metaprompt_failing"] = excinfo.value.result.outcome
+
+
 class Hooks:
     """The hooks of one session."""
 
@@ -45,15 +59,30 @@ class Hooks:
         self.config = config
         self.options = options
         self.all_unchanged = False
+        self._python: list[pytest.Item] = []
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        """Find the Python tests that use our fixture, before any is deselected."""
+        if uses_routine(item):
+            self._python.append(item)
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out suites without changes, if that was asked for."""
+        """Make suites of the Python tests; leave out suites without changes, if that was asked for."""
+        if self._python:
+            session_of(config).tests.add(self._python)
         if self._used is not None and self.options.changed is not None:
             from pytest_metaprompt.plugin.changed import keep_changed
 
             dropped = keep_changed(self._used, items, self.options.changed)
             config.hook.pytest_deselected(items=dropped)
             self.all_unchanged = bool(dropped) and not items
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run a Python test ourselves where it is to be run several times, or again for a repair."""
+        if self._used is None:
+            return None
+        return self._used.tests.run_here(item, nextitem) or None
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -73,22 +102,18 @@ class Hooks:
         """A failing case under a gate is shown, and left to the gate to judge."""
         report = yield
         if self._used is not None:
-            from pytest_metaprompt.plugin.collection import CaseItem, CaseProblemError
-
-            if isinstance(item, CaseItem) and call.excinfo and isinstance(call.excinfo.value, CaseProblemError):
-                # pytest asks an item for its page only when its call failed, not its setup.
-                report.longrepr = item.repr_failure(call.excinfo)
-                if item.loaded.suite.gate is not None:
-                    report.outcome = "skipped"
-                    report.wasxfail = "the gate judges the suite"
-                    report.__dict__["metaprompt_failing"] = call.excinfo.value.result.outcome
+            if call.excinfo is not None:
+                _show_problem(item, call.excinfo, report)
+            self._used.tests.note(item, call, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(
         self, report: pytest.TestReport | pytest.CollectReport
     ) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
-        """The letter and word of a failing case under a gate."""
+        """The letter and word of a failing case under a gate, and of a Python test whose call went wrong."""
+        if getattr(report, "metaprompt_error", False):
+            return "error", "E", ("ERROR", {"red": True})
         outcome = getattr(report, "metaprompt_failing", None)
         if outcome is None:
             return None
@@ -108,7 +133,9 @@ class Hooks:
             from pytest_metaprompt.plugin.after import compare_with_baseline, repair_and_recount
 
             compare_with_baseline(self._used)
-            if self.options.fix:
+            if self.options.fix and self._used.out_of_time:
+                self._used.notes.append("not repaired: the time of the run was up (raise --metaprompt-timeout)")
+            elif self.options.fix:
                 repair_and_recount(self._used, session)
             save_baseline_of(self._used)
         return result

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_metaprompt.clients.models import parse_model
-from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
+from pytest_metaprompt.clients.models import EMBEDDERS, EMBEDDERS_HINT, parse_model
+from pytest_metaprompt.conversations import check_simulation
+from pytest_metaprompt.errors import MetapromptError, Place, SkippedError, SuiteFileError
 from pytest_metaprompt.formats.github import read_github
 from pytest_metaprompt.formats.native import read_suite
+from pytest_metaprompt.plugin.grading import graders_of
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.session import LoadedSuite
@@ -25,7 +28,7 @@ def load_suites(path: Path, kind: Kind, *, root: Path, options: Options) -> tupl
         SuiteFileError: With everything that is wrong in the file, its routines or its cases.
     """
     suites = _READERS[kind](path, root)
-    return tuple(_ready(_overridden(suite, options), root=root) for suite in suites)
+    return tuple(_ready(overridden(suite, options), root=root) for suite in suites)
 
 
 def _read_native(path: Path, root: Path) -> tuple[Suite, ...]:
@@ -36,7 +39,17 @@ def _read_github(path: Path, root: Path) -> tuple[Suite, ...]:
     return (read_github(path, root=root, parse_model=parse_model, check_assertion=check),)
 
 
-_READERS: Mapping[Kind, Callable[[Path, Path], tuple[Suite, ...]]] = {"native": _read_native, "github": _read_github}
+def _read_promptfoo(path: Path, root: Path) -> tuple[Suite, ...]:
+    from pytest_metaprompt.formats.promptfoo.config import read_config
+
+    return read_config(path, root=root)
+
+
+_READERS: Mapping[Kind, Callable[[Path, Path], tuple[Suite, ...]]] = {
+    "native": _read_native,
+    "github": _read_github,
+    "promptfoo": _read_promptfoo,
+}
 
 
 def _ready(suite: Suite, *, root: Path) -> LoadedSuite:
@@ -49,7 +62,7 @@ def _ready(suite: Suite, *, root: Path) -> LoadedSuite:
     return LoadedSuite(name, suite, routine)
 
 
-def _overridden(suite: Suite, options: Options) -> Suite:
+def overridden(suite: Suite, options: Options) -> Suite:
     """The suite as the options want it. A model from an option takes over the suite's parameters for that role."""
     gate = suite.gate
     if gate is None and options.min_accuracy is not None:
@@ -60,6 +73,7 @@ def _overridden(suite: Suite, options: Options) -> Suite:
         repeat=options.repeat or suite.repeat,
         target=_model(options.target, suite.target),
         meta=_model(options.meta, suite.meta),
+        judge=_model(options.judge, suite.judge),
     )
 
 
@@ -83,9 +97,13 @@ def _model_problems(suite: Suite, name: str) -> Iterator[MetapromptError]:
         yield MetapromptError(
             "the suite names no target", where=Place(name, 1), hint="add target: to it, or pass --metaprompt-target"
         )
+    if suite.embedding is not None and suite.embedding.provider not in EMBEDDERS:
+        yield MetapromptError(f"{suite.embedding} gives no embeddings", where=Place(name, 1), hint=EMBEDDERS_HINT)
 
 
 def _case_problems(suite: Suite, routine: Routine) -> Iterator[MetapromptError]:
+    if suite.column is not None:
+        return  # What cannot work in a test of promptfoo is an error of that test, as it is there.
     for case in suite.cases:
         try:
             _try_case(suite, case, routine)
@@ -95,5 +113,8 @@ def _case_problems(suite: Suite, routine: Routine) -> Iterator[MetapromptError]:
 
 def _try_case(suite: Suite, case: Case, routine: Routine) -> None:
     render(routine, case)
+    if case.simulation is not None:
+        check_simulation(case.simulation, suite.target)
     for assertion in case.assertions:
-        open_scorer(assertion, base=suite.path.parent)
+        with suppress(SkippedError):  # the case says so when its turn comes
+            open_scorer(assertion, base=suite.path.parent, graders=graders_of(suite))

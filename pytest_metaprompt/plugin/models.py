@@ -9,6 +9,7 @@ one did.
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 from pytest_metaprompt.clients.cache import AnewStore, CachedClient, MemoryStore, ReplyStore
@@ -17,17 +18,18 @@ from pytest_metaprompt.clients.cassette import CassetteStore
 from pytest_metaprompt.clients.identity import identity, runs_live, secrets_of
 from pytest_metaprompt.clients.ledger import CountedClient, Ledger, Tally
 from pytest_metaprompt.clients.limits import Caps, LimitedClient
-from pytest_metaprompt.clients.models import open_client
+from pytest_metaprompt.clients.models import open_client, open_embedder
+from pytest_metaprompt.clients.pace import Paces
 from pytest_metaprompt.clients.prices import CostOf, PricedClient, find_cost
 from pytest_metaprompt.plugin.cassettes import Cassettes
+from pytest_metaprompt.plugin.grading import Scorers
 from pytest_metaprompt.plugin.options import Options
-from pytest_metaprompt.protocols import Client, Scorer
+from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.repair.journal import FOLDER
 from pytest_metaprompt.reports.json_report import TotalUsage
 from pytest_metaprompt.results import Reply, Request, Usage
 from pytest_metaprompt.runner import Asker
-from pytest_metaprompt.scorers import open_scorer
-from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
+from pytest_metaprompt.suites import BudgetSettings, ModelSpec, Suite
 
 CACHE_FILE = "cache.db"
 META_CALL = Usage(input_tokens=8_000, output_tokens=2_000)
@@ -51,26 +53,34 @@ class Models:
         )
         self._memory = MemoryStore()
         self._ledger = Ledger()
+        self._paces = Paces()
         self._raw: dict[str, Client] = {}
         self._clients: dict[str, Client] = {}
         self._stores: dict[str, ReplyStore] = {}
         self._prices: dict[str, CostOf | None] = {}
-        self._scorers: dict[int, tuple[Assertion, Scorer]] = {}
+        self._scorers = Scorers(
+            judge=partial(self._client, role="judge"), embedder=partial(self._client, role="judge", embeds=True)
+        )
 
     def asker(self) -> Asker:
         """What the test run asks with."""
-        return Asker(lambda suite, spec: self._client(suite, spec, role="target"), self.scorer)
+        return Asker(
+            partial(self._client, role="target"),
+            self._scorers.of,
+            open_customer=partial(self._client, role="customer"),
+        )
 
-    def _client(self, suite: Suite, spec: ModelSpec, *, role: str) -> Client:
-        key = f"{suite.path} {role} {spec!r}"
+    def _client(self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False) -> Client:
+        key = f"{suite.path} {role} {embeds} {spec!r}"
         if key not in self._clients:
-            stored = self.taped(self.cached(self.capped(spec), spec), suite, spec, role=role)
+            stored = self.taped(self.cached(self.capped(spec, embeds=embeds), spec), suite, spec, role=role)
             self._clients[key] = self.counted(stored, role=role)
         return self._clients[key]
 
-    def capped(self, spec: ModelSpec) -> Client:
-        """The model with its price, under the session's caps, neither stored nor counted."""
-        priced = PricedClient(_Opened(self, spec), lambda: self.price(spec))
+    def capped(self, spec: ModelSpec, *, embeds: bool = False) -> Client:
+        """The model with its price, under the session's caps, neither stored nor counted. One that `embeds` gives
+        vectors."""
+        priced = PricedClient(_Opened(self, spec, embeds=embeds), lambda: self.price(spec))
         return LimitedClient(priced, self._caps, lambda: self.price(spec))
 
     def cached(self, client: Client, spec: ModelSpec, *, anew: bool = False) -> Client:
@@ -91,11 +101,12 @@ class Models:
         """The client with its calls in the session's ledger."""
         return CountedClient(client, self._ledger, role=role)
 
-    def raw(self, spec: ModelSpec) -> Client:
+    def raw(self, spec: ModelSpec, *, embeds: bool = False) -> Client:
         """The model itself, opened when it is first asked."""
-        key = repr(spec)
+        key = f"{embeds} {spec!r}"
         if key not in self._raw:
-            self._raw[key] = open_client(spec, root=self._root)
+            opener = open_embedder if embeds else open_client
+            self._raw[key] = opener(spec, root=self._root, paces=self._paces)
         return self._raw[key]
 
     def price(self, spec: ModelSpec) -> CostOf | None:
@@ -105,15 +116,6 @@ class Models:
             self._prices[key] = find_cost(spec, os.environ)
         return self._prices[key]
 
-    def scorer(self, suite: Suite, assertion: Assertion) -> Scorer:
-        """The scorer of an assertion, opened once."""
-        found = self._scorers.get(id(assertion))
-        if found is None:
-            # The assertion is kept beside its scorer, so that its id is not given away again.
-            found = (assertion, open_scorer(assertion, base=suite.path.parent))
-            self._scorers[id(assertion)] = found
-        return found[1]
-
     def for_repair(self, suite: Suite, budget: BudgetSettings) -> RepairModels:
         """The same models under a repair's own budget; the meta model's calls belong to the suite's cassette."""
         return RepairModels(self, suite, budget)
@@ -121,7 +123,13 @@ class Models:
     def usage(self) -> TotalUsage:
         """What the session used so far."""
         total = self._ledger.total
-        return TotalUsage(total.calls, total.cached, total.input_tokens, total.output_tokens, total.cost_usd)
+        return TotalUsage(
+            total.calls, total.cached, total.input_tokens, total.output_tokens, total.cost_usd, retries=total.retries
+        )
+
+    def waits_for(self) -> str | None:
+        """What the calls wait for, such as `429: waiting 12 s, 8 under way`; None where nothing holds them up."""
+        return self._paces.state()
 
     async def close(self) -> None:
         """Let go of connections, and write what the cache still holds."""
@@ -158,14 +166,28 @@ class RepairModels:
         )
         self._ledger = Ledger()
         self._clients: dict[str, Client] = {}
+        self._scorers = {
+            anew: Scorers(
+                judge=partial(self._client, role="judge", anew=anew),
+                embedder=partial(self._client, role="judge", embeds=True, anew=anew),
+            )
+            for anew in (False, True)
+        }
 
     def asker(self) -> Asker:
-        """What the repair asks the target with."""
-        return Asker(lambda suite, spec: self._client(suite, spec, role="target"), self._models.scorer)
+        """What the repair asks the target with, and everyone who is asked for a verdict on it."""
+        return self._asker(anew=False)
 
     def prober(self) -> Asker:
         """The same, but never answered from the cache: only a new reply tells whether replies repeat."""
-        return Asker(lambda suite, spec: self._client(suite, spec, role="target", anew=True), self._models.scorer)
+        return self._asker(anew=True)
+
+    def _asker(self, *, anew: bool) -> Asker:
+        return Asker(
+            partial(self._client, role="target", anew=anew),
+            self._scorers[anew].of,
+            open_customer=partial(self._client, role="customer", anew=anew),
+        )
 
     def meta(self, spec: ModelSpec) -> Client:
         """The meta model."""
@@ -180,15 +202,15 @@ class RepairModels:
         """What the repair used."""
         return self._ledger.total
 
-    def _client(self, suite: Suite, spec: ModelSpec, *, role: str, anew: bool = False) -> Client:
-        key = f"{suite.path} {role} {anew} {spec!r}"
+    def _client(self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False, anew: bool = False) -> Client:
+        key = f"{suite.path} {role} {embeds} {anew} {spec!r}"
         if key not in self._clients:
-            stored = self._stored(suite, spec, role=role, anew=anew)
+            stored = self._stored(suite, spec, role=role, embeds=embeds, anew=anew)
             self._clients[key] = CountedClient(self._models.counted(stored, role=role), self._ledger, role=role)
         return self._clients[key]
 
-    def _stored(self, suite: Suite, spec: ModelSpec, *, role: str, anew: bool) -> Client:
-        models, capped = self._models, self._models.capped(spec)
+    def _stored(self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool, anew: bool) -> Client:
+        models, capped = self._models, self._models.capped(spec, embeds=embeds)
         if runs_live(spec) or models.cassettes.of(suite.path) is None:
             return models.cached(self._limited(capped, spec, role=role), spec, anew=anew)
         taped = models.taped(models.cached(capped, spec, anew=anew), suite, spec, role=role)
@@ -202,10 +224,11 @@ class RepairModels:
 class _Opened:
     """A client that is opened when it is first asked, so that a missing key is an error of the call."""
 
-    def __init__(self, models: Models, spec: ModelSpec) -> None:
+    def __init__(self, models: Models, spec: ModelSpec, *, embeds: bool) -> None:
         self._models = models
         self._spec = spec
+        self._embeds = embeds
 
     async def ask(self, request: Request) -> Reply:
         """The model's reply."""
-        return await self._models.raw(self._spec).ask(request)
+        return await self._models.raw(self._spec, embeds=self._embeds).ask(request)

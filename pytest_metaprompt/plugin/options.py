@@ -40,6 +40,7 @@ class Options:
     cache: bool = True
     max_calls: int | None = None
     max_tokens: int | None = None
+    timeout_s: float | None = None
     max_cost_usd: float | None = None
     min_accuracy: float | None = None
     reports: tuple[Path, ...] = ()
@@ -47,6 +48,7 @@ class Options:
     allow_dirty: bool = False
     exit_non_zero_on_fix: bool = False
     collect: tuple[str, ...] = ()
+    judge: str | None = None
     cache_days: int = DEFAULT_CACHE_DAYS
     cache_mb: int = DEFAULT_CACHE_MB
     record: RecordMode | None = None
@@ -54,6 +56,7 @@ class Options:
     baseline: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
+    generate: bool = False
     journal: bool = False
     revert: bool = False
 
@@ -65,6 +68,16 @@ def _whole_number(least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, is {text!r}")
+    return value
 
 
 def _share(text: str) -> float:
@@ -143,8 +156,10 @@ _TABLE = (
         "MODE",
     ),
     _Option("patch", str, f"the file of mode patch ({DEFAULT_PATCH}); .md gives GitHub suggestions", "FILE"),
+    _Option("generate", _flag, "write missing routines from their suite's source and objective, then evaluate"),
     _Option("target", str, "ask this model (provider:name) in place of every suite's target", "MODEL"),
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
+    _Option("judge", str, "ask this model for verdicts in place of every suite's judge", "MODEL"),
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
     _Option("no-cache", _flag, "ask the models anew: neither use the cache nor write to it"),
@@ -159,6 +174,7 @@ _TABLE = (
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
     _Option("max-tokens", _whole_number(0), "make no model call that could go beyond so many tokens", "N"),
     _Option("max-cost", _dollars, "make no model call that could go beyond so many dollars", "USD"),
+    _Option("timeout", _seconds, "end the run of the cases after so long: what has no answer is an error", "SECONDS"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
     _Option("changed", str, "run only the suites that have changes against this revision (HEAD)", "BASE", bare="HEAD"),
     _Option("baseline", str, "compare each case with this committed baseline, beyond chance", "FILE"),
@@ -233,6 +249,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         cache=not chosen["no-cache"],
         max_calls=cast("int | None", chosen["max-calls"]),
         max_tokens=cast("int | None", chosen["max-tokens"]),
+        timeout_s=cast("float | None", chosen["timeout"]),
         max_cost_usd=cast("float | None", chosen["max-cost"]),
         min_accuracy=cast("float | None", chosen["min-accuracy"]),
         reports=tuple(folder / report for report in reports),
@@ -240,6 +257,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
         collect=tuple(cast("list[str]", chosen["collect"] or [])),
+        judge=cast("str | None", chosen["judge"]),
         cache_days=cast("int", chosen["cache-days"] or DEFAULT_CACHE_DAYS),
         cache_mb=cast("int", chosen["cache-mb"] or DEFAULT_CACHE_MB),
         record=cast("RecordMode | None", chosen["record"]),
@@ -247,6 +265,8 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         baseline=_path(folder, chosen["baseline"]),
         save_baseline=_path(folder, chosen["save-baseline"]),
         changed=cast("str | None", chosen["changed"]),
+        # As with repairs: in CI nothing is written unless the command line says so.
+        generate=bool(given["generate"] or (ini["generate"] and not environ.get("CI"))),
         journal=bool(given["journal"]),
         revert=bool(given["revert"]),
     )

@@ -10,7 +10,7 @@ import pytest
 from pytest_metaprompt.errors import MetapromptError, SetupError, did_you_mean
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.protocols import Proposer
-from pytest_metaprompt.repair.job import GEPA, MERGE, META
+from pytest_metaprompt.repair.job import GEPA, MERGE, META, Asker
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.edits import Edits
 from pytest_metaprompt.repair.proposers.gepa_engine import Gepa
@@ -23,7 +23,7 @@ DEFAULT = ("demonstrations", "edits", META)
 
 
 def choose_proposers(
-    suites: Sequence[Suite], models: RepairModels, config: pytest.Config, *, limit: int
+    suites: Sequence[Suite], models: RepairModels, config: pytest.Config, *, asker: Asker, limit: int
 ) -> dict[str, Proposer]:
     """The proposers by name, those that need no model first. `merge` works on what the others propose.
 
@@ -36,7 +36,7 @@ def choose_proposers(
         "demonstrations": lambda spec: Demonstrations(),
         "edits": lambda spec: Edits(),
         META: lambda spec: Reflect(models.meta(spec), spec),
-        GEPA: lambda spec: Gepa(models.asker(), models.meta(spec), spec, limit),
+        GEPA: lambda spec: Gepa(asker, models.meta(spec), spec, limit),
     }
     named = _named(suites)
     for name in named or ():

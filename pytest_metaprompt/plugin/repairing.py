@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from pytest_metaprompt.clients.models import read_model
 from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import SourceText
@@ -16,12 +17,17 @@ from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.proposing import choose_proposers
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
+from pytest_metaprompt.plugin.trying import Trier
 from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.journal import FOLDER, FileJournal
 from pytest_metaprompt.repair.loop import digest
 from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
-from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
-from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
+from pytest_metaprompt.results import CaseResult, Count, RepairOutcome, Run, Subject
+from pytest_metaprompt.scorers import GRADED, SIMILAR
+from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
+
+_GRADED_CALLS = {"answer-relevance": 5, "g-eval": 2, **dict.fromkeys(SIMILAR, 2)}
+"""The calls that a verdict takes, where it is more than one."""
 
 Say = Callable[[str], None]
 
@@ -58,11 +64,21 @@ def _on_top_of(written: Sequence[SourceText], group: Sequence[LoadedSuite]) -> S
 
 
 def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> RepairOutcome:
-    runs = tuple(session.runs()[loaded.suite.key] for loaded in group)
-    count = Count(sum(run.passed for run in runs), sum(len(run.results) for run in runs))
+    known = session.runs()
+    pairs = [session.tests.in_repair(loaded, known[loaded.suite.key]) for loaded in group]
+    group, runs = [loaded for loaded, _ in pairs], tuple(run for _, run in pairs)
+    count = Count(sum(run.passed for run in runs), sum(run.judged for run in runs))
     outcome = RepairOutcome(group[0].routine.name, "not_needed", "no case fails", count, count, runs=runs)
-    if not any(result.outcome == "failed" for run in runs for result in run.results):
-        return outcome
+    if not any(_fails(run) for run in runs):
+        left_out = [run for loaded in group for run in (known[loaded.suite.key],) if _fails(run)]
+        reason = "the failing tests are kept out of repairs, by repair=False or because they use subtests"
+        return replace(outcome, status="rejected", reason=reason) if left_out else outcome
+    unknown = session.tests.unknown_beside(group)
+    if unknown is not None:
+        return replace(outcome, status="rejected", reason=unknown)
+    if any(run.suite.column is not None and run.suite.column.serial for run in runs):
+        reason = "its tests build on each other's replies (storeOutputAs, _conversation), so none can be tried alone"
+        return replace(outcome, status="rejected", reason=reason)
     missing = sum(len(run.suite.cases) - len(run.results) for run in runs)
     if missing:
         total = sum(len(run.suite.cases) for run in runs)
@@ -75,6 +91,10 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
     return _search(session, group, runs, count, say)
 
 
+def _fails(run: Run) -> bool:
+    return any(result.outcome == "failed" for result in run.results)
+
+
 def _search(
     session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], count: Count, say: Say
 ) -> RepairOutcome:
@@ -83,8 +103,10 @@ def _search(
     meta = next((loaded.suite.meta for loaded in group if loaded.suite.meta is not None), None)
     say(f"{group[0].routine.name}: {forecast(runs, meta, budget, session.models.price)}")
     started = time.perf_counter()
+    tell = partial(_progress, say, group[0].routine.name, models, budget)
     try:
-        job = _job(session, group, runs, models, partial(_progress, say, group[0].routine.name, models, budget))
+        # The loop's thread must not print while a test runs, whose output pytest captures.
+        job = _job(session, group, runs, models, lambda text: session.main.post(partial(tell, text)))
     except MetapromptError as error:
         return RepairOutcome(group[0].routine.name, "error", str(error), count, count, runs=runs)
     job = replace(job, max_seconds=budget.seconds)
@@ -93,6 +115,8 @@ def _search(
         return Spent(
             target_calls=models.used("target").calls,
             meta_calls=models.used("meta").calls,
+            judge_calls=models.used("judge").calls,
+            customer_calls=models.used("customer").calls,
             cached_calls=models.total.cached,
             cost_usd=models.total.cost_usd,
             seconds=time.perf_counter() - started,
@@ -101,7 +125,7 @@ def _search(
     writes = session.options.mode in ("apply", "review")
     work = find_repair(job, writes=writes, allow_dirty=session.options.allow_dirty)
     try:
-        found = session.thread.submit(work).result()
+        found = session.wait(session.thread.submit(work))
         found = replace(found, outcome=with_costs(found.outcome, spent()))
         return settle(session, job, found)
     except MetapromptError as error:
@@ -118,22 +142,25 @@ def _job(
     settings = [loaded.suite.fix for loaded in group]
     lengths = [fix.max_length for fix in settings if fix.max_length is not None]
     routine = group[0].routine
-    seed = session.options.seed
+    suites = [loaded.suite for loaded in group]
+    seed, limit = session.options.seed, session.options.concurrency
+    asker = Trier(models.asker(), session.tests, session.main)
     journal = FileJournal(session.root / FOLDER, routine.name)
+    resumed = journal.was_interrupted(digest(routine.text), seed)
     kinds = [routine.editable if fix.edit is None else frozenset(fix.edit) for fix in settings]
     return RepairJob(
         routine=routine,
         runs=runs,
         subjects=_subjects(group),
-        asker=models.asker(),
-        prober=models.asker() if journal.was_interrupted(digest(routine.text), seed) else models.prober(),
+        asker=asker,
+        prober=asker if resumed else Trier(models.prober(), session.tests, session.main),
         proposers=choose_proposers(
-            [loaded.suite for loaded in group], models, session.config, limit=session.options.concurrency
+            [loaded.suite for loaded in group], models, session.config, asker=asker, limit=limit
         ),
         editable=frozenset.intersection(*kinds),
-        tools=frozenset(_tool_names(group)),
+        tools=frozenset(name for loaded in group if loaded.suite.target for name in loaded.suite.target.tool_names),
         seed=seed,
-        limit=session.options.concurrency,
+        limit=limit,
         journal=journal,
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
@@ -153,42 +180,51 @@ def _subjects(group: Sequence[LoadedSuite]) -> tuple[Subject, ...]:
 
 
 def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
-    """What the suites allow, the least of each; and at most 5 calls a case and 20 a failing case."""
+    """What the suites allow, the least of each; and at most 5 askings a case and 20 a failing case, where an asking is
+    as many calls as it took in the test run."""
     budgets = [run.suite.fix.budget for run in runs]
     results = [result for run in runs for result in run.results]
-    failing = sum(result.outcome == "failed" for result in results)
+    default = sum((25 if result.outcome == "failed" else 5) * _calls(result) for result in results)
     calls = [budget.calls for budget in budgets if budget.calls is not None]
     tokens = [budget.tokens for budget in budgets if budget.tokens is not None]
     usd = [budget.usd for budget in budgets if budget.usd is not None]
     seconds = [budget.seconds for budget in budgets if budget.seconds is not None]
     return BudgetSettings(
-        calls=min(calls) if calls else 5 * len(results) + 20 * failing,
+        calls=min(calls) if calls else default,
         tokens=min(tokens) if tokens else None,
         seconds=min(seconds) if seconds else None,
         usd=min(usd) if usd else None,
     )
 
 
+def _calls(result: CaseResult) -> int:
+    """The calls that one asking of a case takes: of the target, of whoever plays the customer, and for verdicts."""
+    made = max((len(attempt.exchanges) for attempt in result.attempts), default=0)
+    said = max((sum(one.role == "assistant" for one in attempt.transcript) for attempt in result.attempts), default=0)
+    played = result.case.simulation is not None and result.case.simulation.persona is not None
+    return max(1, made, said) * (2 if played else 1) + sum(map(_graded_calls, result.case.assertions))
+
+
+def _graded_calls(assertion: Assertion) -> int:
+    own = _GRADED_CALLS.get(assertion.kind, 1) if assertion.kind in GRADED else 0
+    return own + sum(map(_graded_calls, assertion.children))
+
+
 def _unpriced(session: PromptSession, runs: tuple[Run, ...]) -> ModelSpec | None:
     """A model without a price, where a suite caps the cost: an unknown price never satisfies a cap."""
     if all(run.suite.fix.budget.usd is None for run in runs):
         return None
-    specs = [spec for run in runs for spec in (run.suite.target, run.suite.meta) if spec is not None]
+    specs = [spec for run in runs for spec in _models(run.suite)]
     return next((spec for spec in specs if session.models.price(spec) is None), None)
 
 
-def _tool_names(group: Sequence[LoadedSuite]) -> Iterator[str]:
-    for loaded in group:
-        for tool in _tools(loaded.suite.target):
-            function = tool.get("function") if isinstance(tool, dict) else None
-            name = function.get("name") if isinstance(function, dict) else None
-            if isinstance(name, str):
-                yield name
-
-
-def _tools(target: ModelSpec | None) -> list[Json]:
-    tools = target.params.get("tools") if target is not None else None
-    return list(tools) if isinstance(tools, list | tuple) else []
+def _models(suite: Suite) -> list[ModelSpec]:
+    """The models that a repair of the suite may ask."""
+    customers = [case.simulation.model for case in suite.cases if case.simulation is not None]
+    graded = [assertion for case in suite.cases for assertion in case.assertions if assertion.kind in GRADED]
+    own = [read_model(assertion.settings["provider"]) for assertion in graded if "provider" in assertion.settings]
+    graders = (suite.judge, suite.embedding) if graded else ()
+    return [spec for spec in (suite.target, suite.meta, *graders, *own, *customers) if spec is not None]
 
 
 def _progress(say: Say, name: str, models: RepairModels, budget: BudgetSettings, text: str) -> None:

@@ -44,18 +44,17 @@ def review(session: PromptSession, job: RepairJob, found: Found) -> RepairOutcom
     """The outcome as the user decides it. An edited text is measured again, and must be better, too."""
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
     assert isinstance(terminal, TerminalReporter), "mode review is refused without a terminal"
-    with _uncaptured(session.config):
-        while True:
-            write_repair(terminal, found.outcome)
+    while True:
+        write_repair(terminal, found.outcome)
+        # No longer than the question: a Python test of an edited routine has its output captured again.
+        with _uncaptured(session.config):
             answer = _ask(terminal)
-            if answer == "y":
-                return apply_repair(job, found)
-            if answer == "n":
-                return replace(
-                    found.outcome, status="rejected", reason=f"not written: declined; {found.outcome.reason}"
-                )
-            if answer == "e":
-                found = _edit(session, terminal, job, found)
+        if answer == "y":
+            return apply_repair(job, found)
+        if answer == "n":
+            return replace(found.outcome, status="rejected", reason=f"not written: declined; {found.outcome.reason}")
+        if answer == "e":
+            found = _edit(session, terminal, job, found)
 
 
 def _ask(terminal: TerminalReporter) -> str:
@@ -70,11 +69,12 @@ def _ask(terminal: TerminalReporter) -> str:
 def _edit(session: PromptSession, terminal: TerminalReporter, job: RepairJob, found: Found) -> Found:
     assert found.routine is not None, "only a proved repair is reviewed"
     try:
-        text = _edited(found.routine.text)
+        with _uncaptured(session.config):
+            text = _edited(found.routine.text)
         if text == found.routine.text:
             return found
         terminal.write_line("measuring every case under the edited routine")
-        return session.thread.submit(prove_edited(job, found, text)).result()
+        return session.wait(session.thread.submit(prove_edited(job, found, text)))
     except RoutineError as error:
         terminal.write_line(f"not taken: {error}", red=True)
     except (MetapromptError, OSError, subprocess.CalledProcessError) as error:

@@ -8,15 +8,17 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
+from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
     from pytest_metaprompt.repair.patches import FileChange
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +42,17 @@ class CaseKey:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSuite:
-    """A suite with its routine, and the name it goes by."""
+    """A suite with its routine, and the name it goes by. `python` tells the tests of a Python file."""
 
     name: str
     suite: Suite
     routine: Routine
+    python: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name, with the routine where a file may have tests of several."""
+        return f"{self.name} ({self.routine.name})" if self.python else self.name
 
 
 class PromptSession:
@@ -50,29 +60,38 @@ class PromptSession:
     patch, `notes` lines for the summary."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
+        from pytest_metaprompt.plugin.python_tests import PythonTests
+
         self.config = config
         self.options = options
         self.root = config.rootpath
+        self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
+        self.main = MainThread()
         self.repairs: list[RepairOutcome] = []
         self.changes: list[FileChange] = []
+        self.generated: set[Path] = set()
         self.notes: list[str] = []
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
+        self._waiting = Waiting(config)
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._selected: list[CaseItem] = []
         self._futures: dict[CaseKey, Future[CaseResult]] = {}
+        self.tests = PythonTests(self)
 
     def load(self, path: Path, kind: Kind) -> tuple[LoadedSuite, ...]:
         """The suites in a file; none if it cannot be used, and then its problems are kept."""
         if path not in self._loaded:
             self._loaded[path] = self._load(path, kind)
+            for loaded in self._loaded[path]:
+                self.notes += loaded.suite.column.notes if loaded.suite.column is not None else ()
             self.suites.update({loaded.suite.key: loaded for loaded in self._loaded[path]})
         return self._loaded[path]
 
@@ -81,12 +100,22 @@ class PromptSession:
 
         try:
             self.models.cassettes.of(path)  # One that cannot be used is told before anything runs.
+            if self.options.generate and kind == "native" and not self.config.option.collectonly:
+                return self._generated(path)
             return load_suites(path, kind, root=self.root, options=self.options)
         except SuiteFileError as error:
             self.problems.extend(error.problems)
         except MetapromptError as error:
             self.problems.append(error)
         return ()
+
+    def _generated(self, path: Path) -> tuple[LoadedSuite, ...]:
+        from pytest_metaprompt.plugin.generating import at_home_here, generate_missing
+        from pytest_metaprompt.plugin.loading import load_suites
+
+        generate_missing(self, path)
+        loaded = load_suites(path, "native", root=self.root, options=self.options)
+        return tuple(at_home_here(self, one) for one in loaded)
 
     def select(self, items: Sequence[CaseItem]) -> None:
         """Take note of the cases that are to be run, in their order."""
@@ -96,7 +125,29 @@ class PromptSession:
         """The case's result, waiting for it. The first call sets all selected cases going."""
         if item.key not in self._futures:
             self._begin([item] if self.in_worker else self._selected)
-        return self._futures[item.key].result()
+        return self.wait(self._futures[item.key])
+
+    def wait(self, future: Future[Value]) -> Value:
+        """The result of work under way; whatever it waits for is shown meanwhile."""
+        if future.done():
+            return future.result()
+        try:
+            return self.main.wait_for(
+                future, idle=lambda: self._waiting.show(self.models.waits_for()), every_s=SHOWN_EVERY_S
+            )
+        finally:
+            self._waiting.end()
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the run of the cases was ended by its time limit."""
+        return self.options.timeout_s is not None and self.seconds >= self.options.timeout_s
+
+    def record(self, suite: SuiteKey, result: CaseResult) -> None:
+        """Keep the result of a case that was not asked here, such as a Python test."""
+        future: Future[CaseResult] = Future()
+        future.set_result(result)
+        self._futures[CaseKey(suite, result.case.id)] = future
 
     def runs(self) -> dict[SuiteKey, Run]:
         """What is known of each suite so far."""
@@ -182,14 +233,21 @@ class PromptSession:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        def broken(index: int, error: Exception) -> None:
+            with suppress(InvalidStateError):
+                futures[index].set_exception(error)
+
+        thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
         work = run_jobs(
             self.models.asker(),
             jobs,
             limit=self.options.concurrency,
             report=report,
+            broken=broken,
             max_failures=self.max_failures,
+            max_seconds=self.options.timeout_s,
         )
-        self.thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
+        thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
 
 
 def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:

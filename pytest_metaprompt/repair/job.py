@@ -8,9 +8,9 @@ from typing import Protocol
 
 from pytest_metaprompt.protocols import Proposer
 from pytest_metaprompt.repair.split import Sides
-from pytest_metaprompt.results import ProposalRecord, Run, Subject, TracePoint
+from pytest_metaprompt.results import Attempt, ProposalRecord, Run, Subject, TracePoint
 from pytest_metaprompt.routines import Routine
-from pytest_metaprompt.runner import Asker
+from pytest_metaprompt.runner import Job
 from pytest_metaprompt.suites import Json
 
 META = "reflect"
@@ -29,6 +29,13 @@ class Journal(Protocol):
 
     def note(self, event: str, **details: Json) -> None:
         """Add one entry."""
+
+
+class Asker(Protocol):
+    """Tries a case under a routine: the runner's asks the target, the plugin's also runs Python tests again."""
+
+    async def tried(self, job: Job, sample: int) -> Attempt:
+        """One asking. Raises `ModelCallError` or `SetupError` where there is no answer that can be judged."""
 
 
 Progress = Callable[[str], None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pytest_metaprompt.repair.differences import minimal_difference
-from pytest_metaprompt.results import Attempt, Observation, ToolCall
-from pytest_metaprompt.suites import Assertion, Json
+from pytest_metaprompt.results import Attempt, Observation, Reply
+from pytest_metaprompt.suites import PYTHON_TEST, Assertion, Case, Json, Message
 
 MOST_ITEMS = 16
 """A list or a mapping with more items than this, such as a long conversation, is cut in its middle."""
@@ -23,20 +23,21 @@ def observed(one: Observation, *, limit: int) -> Json:
     A text longer than `limit` characters is cut in its middle.
     """
     attempt, case = one.attempt, one.subject.case
-    given: dict[str, Json] = dict(case.vars)
-    if case.input is not None:
-        given["input"] = case.input
-    seen: dict[str, Json] = {"id": one.subject.key, "given": given}
-    if case.messages:
-        seen["messages"] = [{"role": message.role, "content": message.content} for message in case.messages]
-    if attempt.reply is not None:
-        seen["output"] = attempt.reply.text
-        if attempt.reply.tool_calls:
-            seen["tool_calls"] = [_call(call) for call in attempt.reply.tool_calls]
+    seen: dict[str, Json] = {"id": one.subject.key}
+    if attempt.exchanges:
+        seen["calls"] = [_given(call.case) | _answered(call.reply) for call in attempt.exchanges]
+    else:
+        seen |= _given(case)
+        if attempt.transcript:
+            seen["conversation"] = [_said(message) for message in attempt.transcript]
+        seen |= _answered(attempt.reply)
     seen["checks"] = [
         {"type": check.type, "passed": verdict.passed, "expected": check.value, "message": verdict.reason}
         for check, verdict in zip(case.assertions, attempt.verdicts, strict=False)
     ]
+    sources = [check.settings["source"] for check in case.assertions if check.kind == PYTHON_TEST]
+    if sources:
+        seen["test"] = sources[0]
     difference = _difference(attempt, case.assertions)
     if difference is not None:
         seen["difference"] = difference
@@ -72,8 +73,24 @@ def _most_items(limit: int) -> int:
     return MOST_ITEMS if limit >= SHORT else FEWER_ITEMS
 
 
-def _call(call: ToolCall) -> Json:
-    return {"name": call.name, "arguments": call.raw_arguments}
+def _given(case: Case) -> dict[str, Json]:
+    given: dict[str, Json] = dict(case.vars)
+    if case.input is not None:
+        given["input"] = case.input
+    if not case.messages:
+        return {"given": given}
+    return {"given": given, "messages": [_said(message) for message in case.messages]}
+
+
+def _said(message: Message) -> dict[str, Json]:
+    return {"role": message.role, "content": message.content, **message.extra}
+
+
+def _answered(reply: Reply | None) -> dict[str, Json]:
+    if reply is None:
+        return {}
+    calls: list[Json] = [{"name": call.name, "arguments": call.raw_arguments} for call in reply.tool_calls]
+    return {"output": reply.text} | ({"tool_calls": calls} if calls else {})
 
 
 def _difference(attempt: Attempt, checks: Sequence[Assertion]) -> str | None:

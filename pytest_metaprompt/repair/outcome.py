@@ -23,6 +23,8 @@ class Spent:
     cached_calls: int
     cost_usd: float | None
     seconds: float
+    judge_calls: int = 0
+    customer_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ def with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
         cached_calls=spent.cached_calls,
         cost_usd=spent.cost_usd,
         seconds=spent.seconds,
+        judge_calls=spent.judge_calls,
+        customer_calls=spent.customer_calls,
     )
 
 
@@ -158,7 +162,7 @@ def _why_not(job: RepairJob, found: Findings) -> str:
 
 
 def _count(runs: tuple[Run, ...]) -> Count:
-    return Count(sum(run.passed for run in runs), sum(len(run.results) for run in runs))
+    return Count(sum(run.passed for run in runs), sum(run.judged for run in runs))
 
 
 def _passes(subjects: tuple[Subject, ...], runs: tuple[Run, ...]) -> dict[str, bool]:

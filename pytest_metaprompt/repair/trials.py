@@ -8,10 +8,10 @@ from functools import partial
 
 from pytest_metaprompt.errors import BudgetExhaustedError, ModelCallError, SetupError
 from pytest_metaprompt.repair.bench import Bench, IndecisiveError
-from pytest_metaprompt.repair.job import RepairJob
+from pytest_metaprompt.repair.job import Asker, RepairJob
 from pytest_metaprompt.results import Attempt, CaseResult, Observation, Run
 from pytest_metaprompt.routines import Routine
-from pytest_metaprompt.runner import Asker, Job, each, outcome_of
+from pytest_metaprompt.runner import Job, each, outcome_of
 
 PROBED = 5
 """So many cases are asked again to see whether replies repeat."""
@@ -38,8 +38,9 @@ class Trials:
         return self._routines[text]
 
     def remember_the_run(self) -> dict[str, bool]:
-        """Take over what the test run knows; which cases passed, without those that ended in an error."""
-        before = {key: result.outcome == "passed" for key, result in self.before.items() if result.outcome != "error"}
+        """Take over what the test run knows; which cases passed, without those that ended otherwise."""
+        decided = {key: one.outcome for key, one in self.before.items() if one.outcome in ("passed", "failed")}
+        before = {key: outcome == "passed" for key, outcome in decided.items()}
         for key in before:
             attempts = [attempt for attempt in self.before[key].attempts if attempt.error is None]
             self._attempts[self._job.routine.text, key] = attempts
@@ -53,7 +54,8 @@ class Trials:
         text = self._job.routine.text
         for key in keys[::step][:PROBED]:
             await self.bench.fresh(text, key, draw=partial(self._draw, asker=self._job.prober))
-            if len({_output(attempt) for attempt in self._attempts[text, key]}) > 1:
+            outputs = {_output(attempt) for attempt in self._attempts[text, key]}
+            if len(outputs) > 1 or None in outputs:
                 return False
         return True
 
@@ -109,5 +111,13 @@ def _results(job: RepairJob) -> dict[str, CaseResult]:
 
 
 def _output(attempt: Attempt) -> object:
-    reply = attempt.reply
-    return None if reply is None else (reply.text, tuple((call.name, call.raw_arguments) for call in reply.tool_calls))
+    """All in which a second asking may differ: what was said, and, where a model judges, the verdicts. None where that
+    is not known, as of a test whose app asks a model itself."""
+    asked = [exchange.reply for exchange in attempt.exchanges] or [attempt.reply]
+    replies = [reply for reply in asked if reply is not None]
+    if not replies:
+        return None
+    outputs = tuple((one.text, *((call.name, call.raw_arguments) for call in one.tool_calls)) for one in replies)
+    calls = tuple((call.name, call.raw_arguments) for call in attempt.calls)
+    said = tuple((message.role, message.content) for message in attempt.transcript)
+    return (attempt.passed, outputs, calls, said, tuple(verdict.passed for verdict in attempt.verdicts))

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
 from pytest_metaprompt.results import Proposal, Subject
-from pytest_metaprompt.routines import Routine, parse_routine, render
+from pytest_metaprompt.routines import Routine, parse_routine
+from pytest_metaprompt.runner import messages_for
 from pytest_metaprompt.suites import Json
 
 COPIED_WORDS = 8
@@ -24,6 +25,9 @@ MOST_TURNS = 32
 """More worked examples than this are no routine any more."""
 
 _SHRUNK = 0.5
+_NO_ANSWERS = frozenset({"python", "regex", "llm-rubric", "g-eval", "model-graded-closedqa"})
+"""Assertions whose value says how an answer must be, and holds none. A routine may say that, too."""
+
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
@@ -124,10 +128,18 @@ def _texts(routine: Routine, kind: str) -> list[str]:
 
 def _check_renders(new: Routine, proposal: Proposal, terms: Terms) -> None:
     for subject in terms.subjects:
-        try:
-            render(new, subject.case)
-        except RoutineError as error:
-            raise RefusedError(f"does not render for {subject.key!r}: {error.message}") from None
+        problem = _render_problem(new, subject)
+        # A Python test that makes no call has nothing to put into a routine, neither the old nor the new one.
+        if problem is not None and _render_problem(terms.old, subject) is None:
+            raise RefusedError(f"does not render for {subject.key!r}: {problem}")
+
+
+def _render_problem(routine: Routine, subject: Subject) -> str | None:
+    try:
+        messages_for(subject.suite, subject.case, routine)
+    except RoutineError as error:
+        return error.message
+    return None
 
 
 def _check_length(new: Routine, proposal: Proposal, terms: Terms) -> None:
@@ -202,6 +214,8 @@ def _refuse_copies(written: str, terms: Terms) -> None:
     for subject in terms.subjects:
         for value in answers_of(subject):
             answer = _normal(value)
+            if value in terms.tools:
+                continue  # A rule may name the tool that is to be called; it is no secret of the case.
             if len(answer) >= COPIED_CHARACTERS and answer in after and answer not in before:
                 raise RefusedError(f"copies the expected answer of {subject.key!r}")
         for text in (*inputs_of(subject), *answers_of(subject)):
@@ -213,12 +227,14 @@ def inputs_of(subject: Subject) -> list[str]:
     """The texts of a case that the target is shown."""
     case = subject.case
     given = [case.input] if case.input is not None else []
+    if case.simulation is not None:
+        given += [*case.simulation.turns, case.simulation.persona or ""]
     return given + list(_strings(list(case.vars.values()))) + [message.content for message in case.messages]
 
 
 def answers_of(subject: Subject) -> list[str]:
     """The texts of a case that a right reply must equal or hold."""
-    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in ("python", "regex")]
+    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in _NO_ANSWERS]
     values = [check.value for check in checks if check.kind != "is-json"]
     return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
 

@@ -6,11 +6,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pytest_metaprompt.metrics import attempt_metrics, run_metrics
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
+    CallPart,
+    CallsPart,
     CasePart,
     RepairPart,
+    ReplyPart,
     Report,
     SharePart,
     SuitePart,
@@ -19,6 +23,7 @@ from pytest_metaprompt.reports.parts import (
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
+    Exchange,
     GateResult,
     RepairOutcome,
     Reply,
@@ -27,18 +32,20 @@ from pytest_metaprompt.results import (
     Verdict,
 )
 from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
-from pytest_metaprompt.suites import Json
+from pytest_metaprompt.suites import Json, Message
 
 
 @dataclass(frozen=True, slots=True)
 class TotalUsage:
-    """What a session used. `calls` reached a model, `cached` replies came from the cache or a cassette."""
+    """What a session used. `calls` counts the answers wanted of a model, `retries` the calls that were made again for
+    them, and `cached` the replies that came from the cache or a cassette."""
 
     calls: int
     cached: int
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,7 @@ def build_report(
         "repairs": [_repair(repair) for repair in repairs],
         "usage": {
             "calls": usage.calls,
+            "retries": usage.retries,
             "cached": usage.cached,
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
@@ -85,6 +93,7 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
         "accuracy": _share(run_accuracy(suite.run)),
         "baseline": suite.baseline,
+        "metrics": run_metrics(suite.run),
         "cases": [_case(result) for result in suite.run.results],
     }
 
@@ -110,11 +119,32 @@ def _case(result: CaseResult) -> CasePart:
 
 
 def _attempt(attempt: Attempt) -> AttemptPart:
-    reply = attempt.reply or Reply("")
+    messages, reply = _messages(attempt.messages), _reply(attempt.reply or Reply(""))
+    values = zip(attempt.verdicts, _values(attempt), strict=True)
     return {
-        "messages": [
-            {"role": message.role, "content": message.content, **message.extra} for message in attempt.messages
-        ],
+        "messages": messages,
+        "transcript": _messages(attempt.transcript),
+        "notes": list(attempt.notes),
+        **reply,
+        "error": attempt.error,
+        "skipped": attempt.skipped,
+        "metrics": attempt_metrics(attempt),
+        "verdicts": [_verdict(verdict, value) for verdict, value in values],
+        "calls": [_call(exchange) for exchange in attempt.exchanges],
+    }
+
+
+def _call(exchange: Exchange) -> CallPart:
+    reply = _reply(exchange.reply or Reply(""))
+    return {"messages": _messages(exchange.messages), **reply, "error": exchange.error}
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, Json]]:
+    return [{"role": message.role, "content": message.content, **message.extra} for message in messages]
+
+
+def _reply(reply: Reply) -> ReplyPart:
+    return {
         "text": reply.text,
         "tool_calls": [
             {"name": call.name, "arguments": call.raw_arguments if call.arguments is None else call.arguments}
@@ -125,11 +155,11 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         "cached": reply.cached,
         "usage": _usage(reply.usage),
         "cost_usd": reply.cost_usd,
-        "error": attempt.error,
-        "verdicts": [
-            _verdict(verdict, value) for verdict, value in zip(attempt.verdicts, _values(attempt), strict=True)
-        ],
     }
+
+
+def _message(message: Message) -> dict[str, Json]:
+    return {"role": message.role, "content": message.content, **message.extra}
 
 
 def _usage(usage: Usage) -> dict[str, int]:
@@ -148,7 +178,7 @@ def _values(attempt: Attempt) -> list[Json]:
 
 
 def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
-    return {
+    part: VerdictPart = {
         "type": verdict.type,
         "passed": verdict.passed,
         "score": verdict.score,
@@ -157,6 +187,9 @@ def _verdict(verdict: Verdict, value: Json) -> VerdictPart:
         "metric": verdict.metric,
         "value": value,
     }
+    if verdict.children:
+        part["children"] = [_verdict(child, None) for child in verdict.children]
+    return part
 
 
 def _repair(repair: RepairOutcome) -> RepairPart:
@@ -180,9 +213,21 @@ def _repair(repair: RepairOutcome) -> RepairPart:
             }
             for proposal in repair.proposals
         ],
-        "calls": {"target": repair.target_calls, "meta": repair.meta_calls, "cached": repair.cached_calls},
+        "calls": _calls(repair),
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,
         "trace": [{"calls": point.calls, **_share(accuracy(point.passed, point.total))} for point in repair.trace],
     }
+
+
+def _calls(repair: RepairOutcome) -> CallsPart:
+    """The calls of a repair; those of judges and customers, and stored replies, only where there were any."""
+    calls: CallsPart = {"target": repair.target_calls, "meta": repair.meta_calls}
+    if repair.judge_calls:
+        calls["judge"] = repair.judge_calls
+    if repair.customer_calls:
+        calls["customer"] = repair.customer_calls
+    if repair.cached_calls:
+        calls["cached"] = repair.cached_calls
+    return calls

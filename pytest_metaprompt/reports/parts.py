@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from pytest_metaprompt.suites import Json
 
@@ -39,7 +39,7 @@ class BaselinePart(TypedDict):
 
 
 class VerdictPart(TypedDict):
-    """What one assertion says; `value` is what it asked for, where it fails."""
+    """What one assertion says; `value` is what it asked for, where it fails. A set has `children`."""
 
     type: str
     passed: bool
@@ -48,12 +48,12 @@ class VerdictPart(TypedDict):
     weight: float
     metric: str | None
     value: Json
+    children: NotRequired[list[VerdictPart]]
 
 
-class AttemptPart(TypedDict):
-    """One asking of a case."""
+class ReplyPart(TypedDict):
+    """What a model answered."""
 
-    messages: list[dict[str, Json]]
     text: str
     tool_calls: list[dict[str, Json]]
     finish_reason: str | None
@@ -61,8 +61,24 @@ class AttemptPart(TypedDict):
     cached: bool
     usage: dict[str, int]
     cost_usd: float | None
+
+
+class CallPart(ReplyPart):
+    """One call, with what was sent."""
+
+    messages: list[dict[str, Json]]
     error: str | None
+
+
+class AttemptPart(CallPart):
+    """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
+
+    skipped: str | None
+    metrics: dict[str, float]
+    transcript: list[dict[str, Json]]
+    notes: list[str]
     verdicts: list[VerdictPart]
+    calls: list[CallPart]
 
 
 class CasePart(TypedDict):
@@ -82,6 +98,7 @@ class SuitePart(TypedDict):
     routine: str
     target: str | None
     accuracy: SharePart
+    metrics: dict[str, float | None]
     cases: list[CasePart]
     baseline: BaselinePart | None
 
@@ -116,7 +133,9 @@ class CallsPart(TypedDict):
 
     target: int
     meta: int
-    cached: int
+    judge: NotRequired[int]
+    customer: NotRequired[int]
+    cached: NotRequired[int]
 
 
 class RepairPart(TypedDict):
@@ -143,6 +162,7 @@ class UsagePart(TypedDict):
     """What the session used."""
 
     calls: int
+    retries: int
     cached: int
     input_tokens: int
     output_tokens: int
@@ -157,3 +177,10 @@ class Report(TypedDict):
     gates: list[GatePart]
     repairs: list[RepairPart]
     usage: UsagePart
+
+
+def calls_line(calls: CallsPart) -> str:
+    """The calls of a repair in words; judges and customers only where there were any."""
+    more = (("judge", calls.get("judge", 0)), ("customer", calls.get("customer", 0)))
+    others = "".join(f", {count} {role}" for role, count in more if count)
+    return f"{calls['target']} target, {calls['meta']} meta{others}"

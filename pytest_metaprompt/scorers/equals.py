@@ -9,7 +9,7 @@ from itertools import takewhile
 from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.excerpts import excerpt, excerpt_reply
-from pytest_metaprompt.scorers.json_compare import JsonCompare
+from pytest_metaprompt.scorers.json_compare import AllOrNothing, JsonCompare
 from pytest_metaprompt.scorers.json_values import STRICT, is_finite, plain
 from pytest_metaprompt.scorers.values import as_javascript, problem
 from pytest_metaprompt.scorers.verdicts import fails, holds, reply_of
@@ -44,7 +44,7 @@ def open_equals(assertion: Assertion) -> Scorer:
         return EqualsText(as_javascript(value))
     if not is_finite(value):
         raise problem(assertion, "value holds NaN or infinity, which JSON cannot, so no reply would match")
-    return JsonCompare(value, STRICT)
+    return AllOrNothing(JsonCompare(value, STRICT))
 
 
 def _first_difference(one: str, other: str) -> int:

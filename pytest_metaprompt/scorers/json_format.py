@@ -23,11 +23,37 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Schema:
+    """The JSON Schema of an assertion."""
+
+    assertion: Assertion
+    validator: Validator
+
+    def violations(self, value: Plain) -> list[str]:
+        """In what the value does not fit, each by its path.
+
+        Raises:
+            ScorerError: The schema refers to something that cannot be found, or to itself without end.
+        """
+        from referencing.exceptions import Unresolvable
+
+        try:
+            return [_describe(error) for error in self.validator.iter_errors(value)]
+        except Unresolvable as error:
+            message = f"{self.assertion.type}: the schema refers to {error.ref!r}, which is not in it"
+            raise ScorerError(message, where=self.assertion.where) from None
+        except OverflowError:  # out of jsonschema, for a huge number under a multipleOf such as 0.01
+            return ["it holds a number too large to be checked"]
+        except RecursionError:
+            message = f"{self.assertion.type}: the schema refers to itself without end"
+            raise ScorerError(message, where=self.assertion.where) from None
+
+
+@dataclass(frozen=True, slots=True)
 class IsJson:
     """Holds if the reply is JSON and fits the schema, where there is one."""
 
-    assertion: Assertion
-    validator: Validator | None
+    schema: Schema | None
 
     async def score(self, attempt: Attempt) -> Verdict:
         """Parses the whole reply and validates it.
@@ -39,26 +65,12 @@ class IsJson:
             value = parse(reply_of(attempt).text)
         except NotJsonError as error:
             return fails(f"expected JSON: {error}")
-        if self.validator is None:
+        if self.schema is None:
             return holds("the reply is JSON")
-        found = self._violations(self.validator, value)
+        found = self.schema.violations(value)
         return (
             fails(f"does not fit the schema: {few(found)}") if found else holds("the reply is JSON and fits the schema")
         )
-
-    def _violations(self, validator: Validator, value: Plain) -> list[str]:
-        from referencing.exceptions import Unresolvable
-
-        try:
-            return [_describe(error) for error in validator.iter_errors(value)]
-        except Unresolvable as error:
-            message = f"{self.assertion.type}: the schema refers to {error.ref!r}, which is not in it"
-            raise ScorerError(message, where=self.assertion.where) from None
-        except OverflowError:  # out of jsonschema, for a huge number under a multipleOf such as 0.01
-            return ["it holds a number too large to be checked"]
-        except RecursionError:
-            message = f"{self.assertion.type}: the schema refers to itself without end"
-            raise ScorerError(message, where=self.assertion.where) from None
 
 
 def open_is_json(assertion: Assertion) -> IsJson:
@@ -67,11 +79,20 @@ def open_is_json(assertion: Assertion) -> IsJson:
     Raises:
         MetapromptError: The value is not a JSON Schema.
     """
+    return IsJson(open_value_schema(assertion))
+
+
+def open_value_schema(assertion: Assertion) -> Schema | None:
+    """The JSON Schema that is the assertion's value, if it has one.
+
+    Raises:
+        MetapromptError: The value is not a JSON Schema.
+    """
     schema = _schema(assertion)
     if schema is None:
-        return IsJson(assertion, None)
+        return None
     try:
-        return IsJson(assertion, open_schema(json.dumps(schema)))
+        return Schema(assertion, open_schema(json.dumps(schema)))
     except MetapromptError as error:
         raise problem(assertion, error.message, hint=error.hint) from None
 

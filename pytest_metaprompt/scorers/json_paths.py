@@ -73,6 +73,13 @@ def without(value: Plain, pattern: Pattern) -> Plain:
     return value
 
 
+def without_all(value: Plain, patterns: tuple[Pattern, ...]) -> Plain:
+    """The value without what any of the patterns points at."""
+    for pattern in patterns:
+        value = without(value, pattern)
+    return value
+
+
 def _step(match: re.Match[str]) -> Step | Anything:
     if match["place"]:
         return int(match["place"])

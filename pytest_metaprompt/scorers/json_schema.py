@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.scorers.json_formats import checker_of_formats
 from pytest_metaprompt.scorers.json_paths import show_path
 from pytest_metaprompt.scorers.json_values import Plain
 
@@ -46,7 +47,7 @@ def _validator(schema: dict[str, Plain]) -> Validator:
         place = show_path(tuple(error.absolute_path))
         message = f"the JSON schema is invalid{f' at {place}' if place else ''}: {error.message}"
         raise MetapromptError(message, hint="without $schema it is read as draft 2020-12") from None
-    return draft(schema, registry=_published(), format_checker=draft.FORMAT_CHECKER)
+    return draft(schema, registry=_published(), format_checker=checker_of_formats(draft.FORMAT_CHECKER))
 
 
 def _refuse_unknown_draft(declared: Plain) -> None:

@@ -54,6 +54,21 @@ def parse(text: str) -> Plain:
     return value
 
 
+def parse_start(text: str, start: int) -> tuple[Plain, int]:
+    """The JSON value that begins at `start`, and where it ends; what follows it may be anything.
+
+    Raises:
+        NotJsonError: None begins there.
+    """
+    try:
+        found: tuple[Plain, int] = _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError) as error:
+        raise NotJsonError(str(error)) from None
+    if _too_deep(found[0]):
+        raise NotJsonError(f"it is nested more than {_DEEPEST} levels deep")
+    return found
+
+
 def plain(value: Json) -> Plain:
     """A copy of the value made of dicts and lists only, safe to hand to code that may change it."""
     if value is None or isinstance(value, bool | int | float | str):
@@ -61,6 +76,21 @@ def plain(value: Json) -> Plain:
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     return [plain(item) for item in value]
+
+
+def as_json(value: object) -> Plain:
+    """What the user's code returned, as JSON has it; keys become texts.
+
+    Raises:
+        NotJsonError: JSON cannot hold it.
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    raise NotJsonError(f"a {type(value).__name__}, which is neither a text nor JSON")
 
 
 def is_finite(value: Plain) -> bool:
@@ -148,8 +178,8 @@ def _why_not(text: str, error: ValueError) -> str:
 def _has_json_inside(text: str) -> bool:
     start = _JSON_START.search(text)
     try:
-        return start is not None and bool(_DECODER.raw_decode(text, start.start()))
-    except (ValueError, RecursionError):
+        return start is not None and bool(parse_start(text, start.start()))
+    except NotJsonError:
         return False
 
 

@@ -10,9 +10,13 @@ from pytest_metaprompt.results import Attempt, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Negated:
-    """Holds where the inner scorer does not, and the other way round. An error stays an error."""
+    """Holds where the inner scorer does not, and the other way round. An error stays an error.
+
+    The score is turned round, too, unless it is kept: so promptfoo has it for the user's code.
+    """
 
     inner: Scorer
+    keeps_score: bool = False
 
     async def score(self, attempt: Attempt) -> Verdict:
         """The opposite verdict; what the inner scorer raises passes through."""
@@ -21,6 +25,6 @@ class Negated:
         return replace(
             verdict,
             passed=not verdict.passed,
-            score=1.0 - verdict.score,
+            score=verdict.score if self.keeps_score else 1.0 - verdict.score,
             reason=f"{lead}: {verdict.reason}",
         )

@@ -1,102 +1,81 @@
-"""`python`: the user's own check, as an expression, as the body of a function, or as a function in a file."""
+"""The user's Python: an expression, the body of a function, or a function in a file."""
 
 from __future__ import annotations
 
 import ast
-import asyncio
-import inspect
 import json
 import re
-import sys
-import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
 
-from pytest_metaprompt.errors import MetapromptError, ScorerError
-from pytest_metaprompt.results import Attempt, Verdict
+from pytest_metaprompt.python_files import UserCodeError, describe_error, finished, load_module, syntax_message
+from pytest_metaprompt.scorers.code import CodeError, CodeSource
 from pytest_metaprompt.scorers.excerpts import excerpt
-from pytest_metaprompt.scorers.json_values import Plain, plain
-from pytest_metaprompt.scorers.python_result import ResultError, read_result
-from pytest_metaprompt.scorers.value_files import PREFIX, names_file, read_value_file
-from pytest_metaprompt.scorers.values import problem
-from pytest_metaprompt.scorers.verdicts import reply_of
-from pytest_metaprompt.suites import Assertion
+from pytest_metaprompt.scorers.json_values import Plain
+from pytest_metaprompt.scorers.outputs import Context
+from pytest_metaprompt.scorers.value_files import PREFIX, names_file
 
-Context = dict[str, Plain]
-UserFunction = Callable[[str, Context], object]
+_Function = Callable[[Plain, Context], object]
 
-_DEFAULT_NAME = "get_assert"
 _FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<name>\w+))?")
 
 
 @dataclass(frozen=True, slots=True)
 class PythonCode:
-    """Holds if the user's code says so. `origin` is the file name under which the code was compiled."""
+    """A Python function of `output` and `context`. `origin` is the file name under which it was compiled."""
 
-    assertion: Assertion
-    function: UserFunction
+    function: _Function
     label: str
     origin: str
 
-    async def score(self, attempt: Attempt) -> Verdict:
-        """Runs the user's code in a thread of its own.
+    def run(self, output: Plain, context: Context) -> object:
+        """What the function returns; a coroutine is awaited.
 
         Raises:
-            ScorerError: The code raised an exception, or its result is not a judgement.
+            CodeError: It raised an exception.
         """
-        return await asyncio.to_thread(self._judge, reply_of(attempt).text, _context(attempt))
-
-    def _judge(self, output: str, context: Context) -> Verdict:
         try:
-            result = _finished(self.function(output, context))
+            return finished(self.function(output, context))
         except BaseException as error:  # sys.exit and pytest.fail in the user's code must not end the whole run.
-            message = f"{self.assertion.type}: {_describe(error, self.origin)}"
-            raise ScorerError(message, where=self.assertion.where) from error
-        try:
-            return read_result(result, threshold=self.assertion.threshold, label=self.label)
-        except ResultError as error:
-            raise ScorerError(f"{self.assertion.type}: {error}", where=self.assertion.where) from None
+            raise CodeError(describe_error(error, self.origin)) from error
 
 
-def open_python(assertion: Assertion) -> PythonCode:
-    """The scorer of a `python`; a file is executed here, once, to find the function.
+def is_python_file(text: str) -> bool:
+    """Whether the text names a Python file, and perhaps a function in it."""
+    return names_file(text) and _FILE.fullmatch(text.removeprefix(PREFIX)) is not None
+
+
+def open_python_code(source: CodeSource) -> PythonCode:
+    """The code, ready to run; a file is executed here, once, to find the function.
 
     Raises:
-        MetapromptError: The code cannot be compiled, the file cannot be loaded, or the function is not in it.
+        CodeError: The code cannot be compiled, the file cannot be loaded, or the function is not in it.
+        MetapromptError: The file cannot be read.
     """
-    value = assertion.value
-    if not isinstance(value, str) or not value.strip():
-        raise problem(
-            assertion, "value must be Python code", hint="one line is an expression, such as  len(output) < 80"
-        )
-    if assertion.threshold is not None and not abs(assertion.threshold) < float("inf"):
-        raise problem(assertion, f"threshold must be a finite number, not {assertion.threshold}")
-    return _from_file(assertion, value) if names_file(value) else _from_text(assertion, value)
+    return _from_file(source) if names_file(source.text) else _from_text(source)
 
 
-def _from_text(assertion: Assertion, value: str) -> PythonCode:
-    code = dedent(value).rstrip()
-    origin = f"<{assertion.where or 'python'}>"
+def _from_text(source: CodeSource) -> PythonCode:
+    code = dedent(source.text).rstrip()
+    origin = f"<{source.where or 'python'}>"
     try:
         function = _compile(code, origin)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise problem(assertion, _syntax_message(error), hint=_syntax_hint(code)) from None
+        hint = "one line is an expression; write several lines for a body that returns"
+        raise CodeError(syntax_message(error) + (f" ({hint})" if _is_expression(code) else "")) from None
     label = f"{excerpt(code.strip())} is" if _is_expression(code) else "the code returned"
-    return PythonCode(assertion, function, label, origin)
+    return PythonCode(function, label, origin)
 
 
-def _compile(code: str, origin: str) -> UserFunction:
-    module = ast.parse("def get_assert(output, context): pass", origin)
+def _compile(code: str, origin: str) -> _Function:
+    module = ast.parse("def user_code(output, context): pass", origin)
     function = module.body[0]
     assert isinstance(function, ast.FunctionDef)
     function.body = _body(code, origin)
     namespace: dict[str, object] = {"json": json, "re": re, "__name__": "metaprompt_assertion"}
     exec(compile(ast.fix_missing_locations(module), origin, "exec", dont_inherit=True), namespace)
-    compiled = namespace[_DEFAULT_NAME]
+    compiled = namespace["user_code"]
     assert callable(compiled)
     return compiled
 
@@ -122,83 +101,19 @@ def _returns(body: list[ast.stmt]) -> bool:
     return False
 
 
-def _from_file(assertion: Assertion, value: str) -> PythonCode:
-    match = _FILE.fullmatch(value.removeprefix(PREFIX))
+def _from_file(source: CodeSource) -> PythonCode:
+    match = _FILE.fullmatch(source.text.removeprefix(PREFIX))
     if match is None:
-        raise problem(assertion, f"{value!r} does not name a Python file", hint="write  file://checks.py:function")
-    path, name = Path(match["path"]), match["name"] or _DEFAULT_NAME
-    text = read_value_file(assertion, path)
+        raise CodeError(f"{source.text!r} does not name a Python file (write  file://checks.py:function)")
+    path, name = source.base / match["path"], match["name"] or source.default
     try:
-        module = _load(path, text)
-    except MetapromptError as error:
-        raise problem(assertion, error.message) from error.__cause__
+        module = load_module(path, source.read(path))
+    except UserCodeError as error:
+        raise CodeError(error.message) from error.__cause__
     function = getattr(module, name, None)
     if not callable(function):
-        raise problem(assertion, f"{path} has no function {name!r}", hint=f"write  def {name}(output, context): ...")
-    return PythonCode(assertion, function, f"{path.name}:{name} returned", str(path))
-
-
-@lru_cache(maxsize=256)  # A file is loaded once, however many cases use it, and anew if it was edited.
-def _load(path: Path, text: str) -> ModuleType:
-    module = ModuleType(f"metaprompt_{path.stem}_{abs(hash((path, text)))}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses look their module up there
-    folder = str(path.parent.absolute())
-    sys.path.insert(0, folder)
-    try:
-        exec(compile(text, str(path), "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        raise MetapromptError(f"{path} cannot be loaded: {_describe(error, str(path))}") from error
-    finally:
-        sys.path.remove(folder)
-    return module
-
-
-def _finished(result: object) -> object:
-    return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
-
-
-async def _awaited(result: Awaitable[object]) -> object:
-    return await result
-
-
-def _context(attempt: Attempt) -> Context:
-    return {
-        "vars": plain(attempt.case.vars),
-        "prompt": [
-            {"role": message.role, "content": message.content, **_entries(plain(message.extra))}
-            for message in attempt.messages
-        ],
-        "tool_calls": [
-            {"name": call.name, "arguments": plain(call.arguments), "raw_arguments": call.raw_arguments, "id": call.id}
-            for call in reply_of(attempt).tool_calls
-        ],
-    }
-
-
-def _entries(value: Plain) -> dict[str, Plain]:
-    return value if isinstance(value, dict) else {}
-
-
-def _describe(error: BaseException, origin: str) -> str:
-    """The exception by name, with the last line of the user's code that it went through."""
-    if isinstance(error, SyntaxError) and error.filename == origin:
-        return _syntax_message(error)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == origin]
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return f"{text}, in line {lines[-1]}" if lines else text
-
-
-def _syntax_message(error: BaseException) -> str:
-    if not isinstance(error, SyntaxError):
-        return f"the code cannot be compiled: {error}"
-    return f"{error.msg}, in line {error.lineno}" if error.lineno else error.msg
-
-
-def _syntax_hint(code: str) -> str | None:
-    hint = "one line is an expression; write several lines for a body that returns"
-    return hint if _is_expression(code) else None
+        raise CodeError(f"{path} has no function {name!r} (write  def {name}(output, context): ...)")
+    return PythonCode(function, f"{path.name}:{name} returned", str(path))
 
 
 def _is_expression(code: str) -> bool:

@@ -1,4 +1,4 @@
-"""`regex`: a pattern of Python's `re` that must match somewhere in the reply."""
+"""`regex`: a pattern that must match somewhere in the reply, Python's own or, in promptfoo's dialect, JavaScript's."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.excerpts import excerpt, excerpt_reply
+from pytest_metaprompt.scorers.javascript_regex import compile_javascript
 from pytest_metaprompt.scorers.values import problem, read_text_value
 from pytest_metaprompt.scorers.verdicts import fails, holds, reply_of
 from pytest_metaprompt.suites import Assertion
@@ -37,7 +38,7 @@ def open_regex(assertion: Assertion) -> Regex:
     """
     pattern = read_text_value(assertion)
     try:
-        return Regex(re.compile(pattern))
+        return Regex(compile_javascript(pattern) if assertion.dialect == "promptfoo" else re.compile(pattern))
     except (re.error, OverflowError, RecursionError) as error:
         named = _JAVASCRIPT_GROUP.search(pattern)
         hint = "Python writes a named group (?P<name>...)" if named else None

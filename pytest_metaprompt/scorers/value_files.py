@@ -14,6 +14,8 @@ from pytest_metaprompt.scorers.values import problem
 from pytest_metaprompt.suites import Assertion, Json
 
 PREFIX = "file://"
+CODE = ("python", "javascript")
+"""The types whose value is code."""
 
 
 def names_file(value: Json) -> bool:
@@ -24,7 +26,7 @@ def names_file(value: Json) -> bool:
 def load_value(assertion: Assertion, *, base: Path) -> Assertion:
     """The assertion with what its file holds as value: JSON and YAML parsed, a text without the space around it.
 
-    A Python file is not read here: its path is made absolute. An assertion without `file://` is returned as it is.
+    A file of code is not read here: its path is made absolute. An assertion without `file://` is returned as it is.
 
     Raises:
         MetapromptError: The file cannot be read or parsed, or is of another sort.
@@ -32,7 +34,7 @@ def load_value(assertion: Assertion, *, base: Path) -> Assertion:
     if not isinstance(assertion.value, str) or not names_file(assertion.value):
         return assertion
     name = assertion.value.removeprefix(PREFIX)
-    if assertion.kind == "python":
+    if assertion.kind in CODE:
         return replace(assertion, value=f"{PREFIX}{base / name}")
     return replace(assertion, value=_load(assertion, base / name))
 

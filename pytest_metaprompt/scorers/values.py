@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Sequence
-from decimal import Decimal
+from dataclasses import replace
 
 from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.js_values import number_text
 from pytest_metaprompt.suites import Assertion, Json
+
+_VACUOUS = "every reply would reach it"
 
 
 def problem(assertion: Assertion, message: str, *, hint: str | None = None) -> MetapromptError:
@@ -30,6 +34,52 @@ def read_text_value(assertion: Assertion) -> str:
     if not text:
         raise problem(assertion, "value is empty, so it would hold for every reply", hint="write the text to look for")
     return text
+
+
+def refuse_value(assertion: Assertion) -> None:
+    """Returns if there is no value; promptfoo ignores one, so its dialect does."""
+    if assertion.value is not None and assertion.dialect == "native":
+        raise problem(assertion, "it takes no value", hint="leave value out")
+
+
+def read_text_values(assertion: Assertion) -> tuple[str, ...]:
+    """The value as texts, none of them empty: a list, or one text with commas between, as a line of a CSV file is.
+
+    Raises:
+        MetapromptError: The value is missing, or not that, or holds no text at all.
+    """
+    value = assertion.value
+    if isinstance(value, str):
+        # One line of CSV: quotes hold a comma in, and the space after a comma does not count.
+        value = [cell.strip() for row in csv.reader([value], skipinitialspace=True) for cell in row]
+    if not isinstance(value, Sequence):
+        raise problem(assertion, "value must be a list of texts, or one text with commas", hint="write  value: [a, b]")
+    if not value:
+        raise problem(assertion, "value is empty", hint="write the texts to look for")
+    return tuple(read_text_value(replace(assertion, value=item)) for item in value)
+
+
+def read_threshold(assertion: Assertion, *, default: float | None, least: float = 0.0) -> float:
+    """The threshold, finite and not negative; `least` itself is refused, because every reply would reach it.
+
+    In promptfoo's dialect any number is taken, as it is there.
+    """
+    threshold = assertion.threshold if assertion.threshold is not None else default
+    if threshold is None:
+        raise problem(assertion, "threshold is missing", hint="add  threshold: ...")
+    if assertion.dialect == "native" and not least < threshold < math.inf:
+        raise problem(assertion, f"threshold must be a number above {least:g}, not {threshold:g}", hint=_VACUOUS)
+    return threshold
+
+
+def read_limit(assertion: Assertion, *, default: float | None) -> float:
+    """The threshold as the most that is allowed: a finite number from 0 on."""
+    limit = assertion.threshold if assertion.threshold is not None else default
+    if limit is None:
+        raise problem(assertion, "threshold is missing", hint="add  threshold: ...  with the most that is allowed")
+    if not 0 <= limit < math.inf:
+        raise problem(assertion, f"threshold must be a number from 0 on, not {limit:g}")
+    return limit
 
 
 def read_number(assertion: Assertion, key: str, *, default: float) -> float:
@@ -75,7 +125,7 @@ def as_javascript(value: bool | int | float | str | None) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _float_as_javascript(value) if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def kind_of(value: Json) -> str:
@@ -89,18 +139,6 @@ def kind_of(value: Json) -> str:
     if isinstance(value, int | float):
         return "a number"
     return "a list" if isinstance(value, Sequence) else "a mapping"
-
-
-def _float_as_javascript(value: float) -> str:
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if value == 0:
-        return "0"
-    if 1e-6 <= abs(value) < 1e21:
-        text = format(Decimal(repr(value)), "f")
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    digits, _, exponent = repr(value).partition("e")
-    return f"{digits.removesuffix('.0')}e{int(exponent):+d}"
 
 
 def _text_hint(value: Json) -> str | None:

@@ -19,6 +19,11 @@ def fails(reason: str) -> Verdict:
     return Verdict(type="", passed=False, score=0.0, reason=reason)
 
 
+def measured(score: float, *, passed: bool, reason: str) -> Verdict:
+    """A verdict with a score between the two; `reason` says what was measured. `Labelled` adds the type."""
+    return Verdict(type="", passed=passed, score=score, reason=reason)
+
+
 def reply_of(attempt: Attempt) -> Reply:
     """The reply to judge. A scorer is never given an attempt without one."""
     assert attempt.reply is not None, "a scorer was given an attempt without a reply"

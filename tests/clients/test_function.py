@@ -234,3 +234,16 @@ def test_an_app_that_fails_to_import_is_told_with_its_place(write, tmp_path):
 def test_a_module_of_the_same_name_from_elsewhere_is_not_tested_by_mistake(tmp_path):
     (tmp_path / "textwrap.py").write_text("def answer(messages): return 'hi'")
     assert "another module 'textwrap' is already loaded, from" in missing(tmp_path, "textwrap:answer")
+
+
+# The routine's text
+
+
+def test_a_function_with_a_routine_parameter_gets_the_system_text(open_app):
+    client = open_app("def answer(messages, *, routine): return routine")
+    assert ask(client, request(system="Be brief.")).text == "Be brief."
+
+
+def test_a_function_that_takes_anything_is_not_given_a_routine(open_app):
+    client = open_app("def answer(messages, **more): return str(sorted(more))")
+    assert ask(client, request(system="Be brief.")).text == "['params']"

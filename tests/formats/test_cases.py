@@ -70,7 +70,7 @@ def test_a_case_without_an_id_is_named_after_what_is_in_it(folder: Folder) -> No
         "defaults: {vars: {z: 1}}\ncases: [{input: hi, expect: y, tags: [t]}, {vars: {a: 2, b: 1}, expect: y}]\n"
     )
     assert [case.id for case in moved] == [second.id, first.id]
-    assert (first.id, second.id) == ("case-809a72a5", "case-24fcc19c")
+    assert (first.id, second.id) == ("case-3d9f9229", "hi-0b271840")
 
 
 ID_HINT = "(an id is one line, without '::' and outer spaces)"

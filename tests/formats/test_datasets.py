@@ -49,9 +49,9 @@ def test_a_column_may_say_the_split(folder: Folder) -> None:
     assert [case.split for case in cases] == ["train", "train"]
 
 
-def test_rows_without_an_id_are_named_after_the_file_and_their_cells(folder: Folder) -> None:
+def test_rows_without_an_id_are_named_after_what_they_say(folder: Folder) -> None:
     first, second = folder.put("o.csv", TABLE).cases("cases: [{dataset: o.csv, expect: x}]\n")
-    assert (first.id, second.id) == ("o-30bba0e8", "o-910ecd54")
+    assert (first.id, second.id) == ("t1-2d89fa54", "t2-f5f84c05")
 
 
 def test_the_csv_settings_are_used(folder: Folder) -> None:
@@ -86,8 +86,8 @@ def test_a_cell_may_hold_a_chat_as_json_which_is_taken_as_it_is(folder: Folder) 
     [
         ("dataset: p.csv", ["3: the dataset 'p.csv' does not exist (did you mean 'o.csv'?)"]),
         (
-            "dataset: o.jsonl",
-            ["3: the dataset 'o.jsonl' is of a kind that is not supported yet (so far it is .csv only)"],
+            "dataset: o.xlsx",
+            ["3: the dataset 'o.xlsx' must end in .csv, .tsv, .json, .jsonl, .ndjson, .yaml, .yml"],
         ),
         (
             "dataset: o.csv\n  id: t",
@@ -119,27 +119,29 @@ def test_a_cell_may_hold_a_chat_as_json_which_is_taken_as_it_is(folder: Folder) 
         (
             "dataset: o.csv\n  messages: '{{order}}'",
             [
-                "o.csv:2: messages must be a list in JSON, not the text 'ORD-1' (the cell must hold [{...}, ...])",
-                "o.csv:3: messages must be a list in JSON, not the text 'ORD-2' (the cell must hold [{...}, ...])",
+                "o.csv:2: messages must be a list in JSON, not the text 'ORD-1' of {{order}} "
+                "(the cell must hold [{...}, ...])",
+                "o.csv:3: messages must be a list in JSON, not the text 'ORD-2' of {{order}} "
+                "(the cell must hold [{...}, ...])",
             ],
         ),
         (
             "dataset: chat.csv\n  messages: '{{a}}'",
             [
-                "chat.csv:2: in the messages: unknown role 'bot' (known: assistant, developer, system, tool, user)",
-                "chat.csv:2: in the messages: missing key 'content' (what is said)",
-                "chat.csv:3: in the messages: messages must be a list with at least one item, not a mapping",
+                "chat.csv:2: in the messages of {{a}}: unknown role 'bot' (known: assistant, "
+                "developer, system, tool, user)",
+                "chat.csv:2: in the messages of {{a}}: missing key 'content' (what is said)",
+                "chat.csv:3: in the messages of {{a}}: messages must be a list with at least one item, not a mapping",
             ],
         ),
         (
             "dataset: o.csv\n  messages: chat",
             [
-                "4: messages must be a list with at least one message, or a {{column}} that holds one as JSON, "
+                "4: messages must be a list with at least one message, or a {{column}} that holds one, "
                 "not the text 'chat'"
             ],
         ),
         ("dataset: holes.csv\n  id: '{{a}}'", ["holes.csv:2: the row has 1 cells, but the header line has 2"]),
-        ("dataset: same.csv", ["same.csv:3: identical cases at lines 2 and 3: give them ids"]),
         ("dataset: same.csv\n  id: '{{a}}'", ["same.csv:3: the id '1' is given twice, first at same.csv:2"]),
         (
             "dataset: colons.csv\n  id: '{{a}}'",
@@ -161,6 +163,143 @@ def test_rows_without_an_assertion_are_told_once(folder: Folder) -> None:
     assert folder.put("o.csv", TABLE).problems(f"{HEAD}cases:\n- dataset: o.csv\n") == [
         "3: the case has no assertion, so it would always pass (give it expect or assert)"
     ]
+
+
+JSONL = """\
+{"id": "a", "q": {"text": "Hi {{x}}"}, "want": {"n": [1, 2]}, "chat": [{"role": "user", "content": "{{y}}"}]}
+{"q": {"text": "How are you today, my dear old friend?"}, "want": 5, "chat": [{"role": "user", "content": "b"}]}
+"""
+
+
+def test_values_of_a_row_are_reached_by_their_path_and_keep_their_kind(folder: Folder) -> None:
+    first, second = folder.put("d.jsonl", JSONL).cases(
+        "cases: [{dataset: d.jsonl, input: '{{q.text}}!', messages: '{{chat}}', expect: '{{want}}', "
+        "vars: {second: '{{want.n.1}}', both: 'n={{want.n}}'}, limit: 1}, "
+        "{dataset: d.jsonl, input: '{{q.text}}', expect: '{{want}}', id: 'x-{{want}}'}]\n"
+    )[:2]
+    assert (first.id, first.input, first.messages) == ("a", "Hi {{x}}!", (Message("user", "{{y}}"),))
+    assert first.assertions[0].value == {"n": [1, 2]}
+    assert (first.vars["second"], first.vars["both"]) == (2, "n=[1, 2]")
+    assert (second.id, second.assertions[0].value) == ('x-{"n": [1, 2]}', {"n": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "more"),
+    [
+        ("d.tsv", "a\tb\n1, 2\t'3'\n", ""),
+        ("d.tsv", "a;b\n1, 2;\"'3'\"\n", ", csv: {delimiter: ';'}"),
+        ("d.csv", "a,b\n\"1, 2\",'3'\n", ""),
+        ("d.csv", "a|b\n'1, 2'|'\\'3\\''\n", ", csv: {delimiter: '|', quotechar: \"'\", escapechar: '\\'}"),
+        ("d.csv", 'a,b\n"1, 2","\'3\'"\n', ", csv: {doublequote: false}"),
+        ("d.json", '[{"a": "1, 2", "b": "\'3\'"}]', ""),
+        ("d.json", '{"x": {"rows": [{"a": "1, 2", "b": "\'3\'"}]}}', ", key: x.rows"),
+        ("d.jsonl", '{"a": "1, 2", "b": "\'3\'"}\n', ""),
+        ("d.ndjson", '{"a": "1, 2", "b": "\'3\'"}\n', ""),
+        ("d.yaml", "- {a: '1, 2', b: \"'3'\"}\n", ""),
+        ("D.YML", "rows:\n  - a: 1, 2\n    b: \"'3'\"\n", ", key: rows"),
+    ],
+)
+def test_a_data_set_may_be_of_any_kind(folder: Folder, name: str, content: str, more: str) -> None:
+    (case,) = folder.put(name, content).cases(f"cases: [{{dataset: {name}, expect: '{{{{b}}}}'{more}}}]\n")
+    assert case.vars == {"a": "1, 2", "b": "'3'"}
+
+
+SAMPLES = """\
+{"input": [{"role": "system", "content": "Be {{brief}}."}, {"role": "user", "content": "2+2?"}], "ideal": "4"}
+{"input": "Capital of France?", "ideal": ["Paris", "paris"]}
+"""
+
+
+def test_samples_of_openai_evals_need_no_template(folder: Folder) -> None:
+    chat, text = folder.put("samples.jsonl", SAMPLES).cases("cases: [{dataset: samples.jsonl}]\n")
+    assert chat.messages == (Message("system", "Be {{brief}}."), Message("user", "2+2?"))
+    assert (text.input, text.messages) == ("Capital of France?", ())
+    assert [(a.kind, a.value) for case in (chat, text) for a in case.assertions] == [
+        ("evals-match", "4"),
+        ("evals-match", ["Paris", "paris"]),
+    ]
+    assert (chat.answer, text.answer) == ("4", "Paris")
+    assert (chat.id, text.id) == ("2-2-85eff304", "capital-of-france-e1e3559b")
+
+
+def test_a_template_wins_over_what_samples_say_by_themselves(folder: Folder) -> None:
+    chat, _ = folder.put("samples.jsonl", SAMPLES).cases(
+        "cases: [{dataset: samples.jsonl, input: go, "
+        "assert: [{type: evals-match, mode: includes, value: '{{ideal}}'}]}]\n"
+    )
+    assert (chat.input, chat.messages) == ("go", ())
+    assert chat.assertions[0].settings == {"mode": "includes"}
+
+
+def test_an_order_of_rows_changes_no_id(folder: Folder) -> None:
+    lines = SAMPLES.splitlines(keepends=True)
+    ids = [case.id for case in folder.put("s.jsonl", SAMPLES).cases("cases: [{dataset: s.jsonl}]\n")]
+    turned = folder.put("s.jsonl", "".join(reversed(lines))).cases("cases: [{dataset: s.jsonl}]\n")
+    assert [case.id for case in turned] == ids[::-1]
+
+
+def test_rows_that_say_the_same_are_numbered(folder: Folder) -> None:
+    cases = folder.put("o.csv", "a\nx\ny\nx\nx\n").cases("cases: [{dataset: o.csv, expect: z}]\n")
+    first = cases[0].id
+    assert [case.id for case in cases if case.vars["a"] == "x"] == [first, f"{first}-2", f"{first}-3"]
+    assert len({case.id for case in cases}) == 4
+
+
+def test_a_seed_draws_the_same_rows_whatever_their_order(folder: Folder) -> None:
+    rows = [f'{{"id": "r{number}", "a": "x"}}\n' for number in range(100)]
+    text = "cases: [{dataset: d.jsonl, expect: x, limit: 10, seed: 7}]\n"
+    drawn = [case.id for case in folder.put("d.jsonl", "".join(rows)).cases(text)]
+    turned = [case.id for case in folder.put("d.jsonl", "".join(rows[::-1])).cases(text)]
+    grown = {case.id for case in folder.put("d.jsonl", "".join([*rows, '{"id": "new", "a": "x"}'])).cases(text)}
+    other = {case.id for case in folder.cases(text.replace("7", "8"))}
+    assert drawn == sorted(drawn, key=lambda name: int(name[1:]))
+    assert turned == drawn[::-1]
+    assert len(grown & set(drawn)) >= 9
+    assert other != grown
+    assert [case.id for case in folder.cases(text.replace(", seed: 7", ""))] == [f"r{number}" for number in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("text", "problems"),
+    [
+        ("dataset: d.jsonl\n  key: rows", ["4: key says nothing about 'd.jsonl' (it is for .json, .yaml, .yml)"]),
+        (
+            "dataset: d.jsonl\n  csv: {delimiter: ;}",
+            ["4: csv says nothing about 'd.jsonl' (it is for .csv, .tsv)"],
+        ),
+        ("dataset: d.jsonl\n  seed: 1", ["4: seed draws rows only where there is a limit (add  limit: 100)"]),
+        ("dataset: bad.jsonl", ["bad.jsonl:2: not valid JSON: Expecting ',' delimiter at column 13"]),
+        (
+            "dataset: null.jsonl\n  expect: '{{a}}'\n  input: hi",
+            ["null.jsonl:2: {{a}} is null, so there is nothing to expect (give the row an answer, or leave it out)"],
+        ),
+        (
+            "dataset: same.jsonl\n  expect: x",
+            ["same.jsonl:2: the id 'one' is given twice, first at same.jsonl:1"],
+        ),
+        (
+            "dataset: chat.jsonl\n  expect: x\n  messages: '{{m}}'",
+            [
+                "chat.jsonl:1: in the messages of {{m}}: messages must be a list with at least one item, not 5",
+                "chat.jsonl:2: in the messages of {{m}}: missing key 'role' (who speaks)",
+            ],
+        ),
+    ],
+)
+def test_what_is_wrong_with_rows_of_json_is_told(folder: Folder, text: str, problems: list[str]) -> None:
+    folder.put("d.jsonl", '{"input": "a", "ideal": "b"}\n').put("bad.jsonl", '{"a": 1}\n{"a": [1, {}} ]}\n')
+    folder.put("null.jsonl", '{"a": "b"}\n{"a": null}\n').put("same.jsonl", '{"id": "one"}\n{"id": "one"}\n')
+    folder.put("chat.jsonl", '{"m": 5}\n{"m": [{"content": "x"}]}\n')
+    assert folder.problems(f"{HEAD}cases:\n- {text}\n") == problems
+
+
+def test_a_row_whose_assertion_cannot_work_is_named(tmp_path: Path) -> None:
+    from pytest_metaprompt.scorers import check
+
+    folder = Folder(tmp_path, check).put("r.md", "x").put("d.csv", "a,p\n1,x\n2,(\n")
+    assert folder.problems(
+        f"{HEAD}cases:\n- dataset: d.csv\n  input: hi\n  assert:\n  - {{type: regex, value: '{{{{p}}}}'}}\n"
+    ) == ["6: regex: invalid pattern '(': missing ), unterminated subpattern at position 0 in the case at d.csv:3"]
 
 
 CONVERSATIONS = Path(__file__).parents[3] / "shared/data/flight_cancellation/functionCallingEval.csv"

@@ -61,7 +61,7 @@ def test_a_prompt_file_becomes_a_suite(tmp_path: Path) -> None:
     )
     assert suite.objective == "Summarizes input text concisely"
     first, second = suite.cases
-    assert first.id.startswith("case-")
+    assert first.id.startswith("the-quick-brown-fox-")
     assert first.vars == {"input": "The quick brown fox", "expected": "A fox", "place": "wood"}
     assert first.where == Place("sum.prompt.yml", 14)
     assert first.assertions == (

@@ -48,11 +48,20 @@ WHOLE = {
             "assert": [
                 {"type": "json", "value": 1, "ignore_paths": ["a"], "tolerance": 0.1, "ignore_order": True},
                 {"type": "not-tool-call", "mode": "exact", "threshold": 1, "weight": 0, "metric": "m"},
+                {
+                    "type": "assert-set",
+                    "assert": [
+                        {"type": "python", "value": "True", "config": {"a": 1}, "transform": "output"},
+                        {"type": "assert-set", "assert": [{"type": "is-json"}]},
+                    ],
+                },
             ],
         },
         {
             "dataset": "d.csv",
-            "csv": {"delimiter": ";", "quotechar": "'", "escapechar": "\\", "encoding": "cp1252"},
+            "csv": {"delimiter": ";", "quotechar": "'", "escapechar": "\\", "doublequote": False, "encoding": "cp1252"},
+            "limit": 5,
+            "seed": 1,
             "id": "{{a}}",
             "vars": {},
             "input": "{{b}}",
@@ -69,6 +78,7 @@ JUNK = [None, True, 0, -1, 1, 2.0, 0.5, 1.5, "", "x", "train", "{{x}}", "xy", []
 KEYWORDS = {
     *("$schema", "$ref", "$defs", "title", "description", "x-words", "type", "not", "enum", "pattern", "minLength"),
     *("maxLength", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minItems", "items", "properties"),
+    *("$id", "x-open", "x-near"),
     *("required", "additionalProperties", "if", "then", "else"),
 }
 
@@ -138,7 +148,16 @@ def test_a_suite_with_every_key_has_no_flaw(tmp_path: Path) -> None:
     assert jsonschema.Draft202012Validator(read_schema()).is_valid(WHOLE)
 
 
-VALIDATOR = jsonschema.Draft202012Validator(read_schema())
+def enforced() -> dict[str, object]:
+    """The schema without the lists that only help editors: the registry of scorers has the last word on types."""
+    schema = json.loads(json.dumps(read_schema()))
+    for inner in schemas(schema):
+        if inner.get("x-open"):
+            del inner["enum"]
+    return schema
+
+
+VALIDATOR = jsonschema.Draft202012Validator(enforced())
 
 
 @settings(max_examples=1500, deadline=None)
@@ -175,10 +194,14 @@ def test_a_spoiled_suite_is_read_or_refused_but_never_a_crash(
 
 
 TOP = (
-    "known: cases, defaults, description, fix, gate, judge, meta, min_pass, objective, repeat, routine, source, target"
+    "known: cases, defaults, description, embedding, fix, gate, judge, meta, min_pass, objective, repeat, routine, "
+    "source, target"
 )
-CASE = "known: assert, expect, id, input, messages, protected, split, tags, vars"
-ASSERTION = "known: ignore_order, ignore_paths, metric, mode, threshold, tolerance, type, value, weight"
+CASE = "known: assert, expect, id, input, messages, protected, simulate, split, tags, turns, vars"
+ASSERTION = (
+    "known: assert, config, factuality, ignore_order, ignore_paths, metric, mode, provider, scope, "
+    "threshold, tolerance, transform, type, value, weight"
+)
 REST = "routine: r.md\ncases: [{input: hi, expect: ho}]\n"
 
 
@@ -266,7 +289,7 @@ def test_a_flaw_of_a_suite_is_told_in_words(folder: Folder, text: str, problem: 
         (
             "- {dataset: d.csv, datset: e}",
             "3: unknown key 'datset' (did you mean 'dataset'? known: assert, csv, dataset, "
-            "expect, id, input, messages, protected, split, tags, vars)",
+            "expect, id, input, key, limit, messages, protected, seed, simulate, split, tags, turns, vars)",
         ),
     ],
 )
@@ -296,3 +319,39 @@ def test_a_suite_without_cases_is_told(folder: Folder) -> None:
 def test_a_long_text_is_cut_in_a_message(folder: Folder) -> None:
     (problem,) = folder.problems(f"repeat: {'long ' * 20}\n{REST}")
     assert problem.endswith("not the text 'long long long long long long long lo...'")
+
+
+def test_the_schema_lists_the_assertions_that_can_be_checked() -> None:
+    from pytest_metaprompt.scorers import KNOWN
+
+    (listed,) = [schema["enum"] for schema in schemas(read_schema()) if schema.get("x-open")]
+    assert sorted(listed) == sorted([*KNOWN, *(f"not-{kind}" for kind in KNOWN)])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("target: {model: 'a:b', base_ulr: 'http://x'}", "1: unknown key 'base_ulr' (did you mean 'base_url'?)"),
+        ("target:\n  model: a:b\n  temprature: 0", "3: unknown key 'temprature' (did you mean 'temperature'?)"),
+        ("meta: {model: 'a:b', max_token: 5}", "1: unknown key 'max_token' (did you mean 'max_tokens'?)"),
+        ("judge: {model: 'a:b', timeout: 5}", "1: unknown key 'timeout' (did you mean 'timeout_s'?)"),
+        (
+            "gate: {min_acuracy: 0.5}",
+            "1: unknown key 'min_acuracy' (did you mean 'min_accuracy'? "
+            "known: confidence, max_errors, max_regressions, min_accuracy, min_score, tags)",
+        ),
+        (
+            "fix: {budget: {call: 5}}",
+            "1: unknown key 'call' (did you mean 'calls'? known: calls, seconds, tokens, usd)",
+        ),
+        ("defaults: {tag: [x]}", "1: unknown key 'tag' (did you mean 'tags'? known: assert, simulate, tags, vars)"),
+    ],
+)
+def test_a_slip_in_a_nested_place_is_told(folder: Folder, text: str, problem: str) -> None:
+    assert folder.problems(f"{text}\n{REST}") == [problem]
+
+
+def test_a_parameter_that_resembles_no_known_one_is_left_to_the_server(folder: Folder) -> None:
+    suite = folder.suite(f"target: {{model: 'a:b', top_k: 5, chat_template_kwargs: {{}}}}\n{REST}")
+    assert suite.target is not None
+    assert suite.target.params == {"top_k": 5, "chat_template_kwargs": {}}

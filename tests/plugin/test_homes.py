@@ -268,8 +268,9 @@ def test_a_prompt_file_of_github_is_a_suite_and_is_repaired(broken: Project) -> 
     env["OPENAI_BASE_URL"] = broken.server.base_url
     args = ["numbers.prompt.yml", "--metaprompt-meta=openai:big"]
     assert broken.run(*args, env=env).result.parseoutcomes() == {"failed": 6}
-    body = broken.asked("openai/gpt-4o")[0]
-    assert (body["temperature"], body["max_tokens"], body["messages"][1]["content"]) == (0, 9, "take 100")
+    bodies = broken.asked("openai/gpt-4o")
+    assert {(body["temperature"], body["max_tokens"]) for body in bodies} == {(0, 9)}
+    assert "take 100" in {body["messages"][1]["content"] for body in bodies}
     after = broken.run(*args, "--metaprompt-fix", env=env)
     assert after.code == 0, after.text
     wanted = text.replace("Be polite.\n", f"Be polite.\n\n      {RULE}\n")
@@ -280,8 +281,8 @@ def test_a_prompt_file_of_github_is_a_suite_and_is_repaired(broken: Project) -> 
 def test_prompt_files_are_collected_where_they_are_named_or_listed(broken: Project) -> None:
     broken.write_bytes("sub/numbers.prompt.yml", PROMPT.replace("ROWS\n", ROWS).encode())
     assert broken.run("--co", "-q").code == 5
-    assert "numbers.prompt.yml::case-" in broken.run("--co", "-q", "sub/numbers.prompt.yml").text
-    assert "numbers.prompt.yml::case-" in broken.run("--co", "-q", "-o", "metaprompt_collect=github").text
+    assert "numbers.prompt.yml::take-" in broken.run("--co", "-q", "sub/numbers.prompt.yml").text
+    assert "numbers.prompt.yml::take-" in broken.run("--co", "-q", "-o", "metaprompt_collect=github").text
 
 
 def test_without_a_token_the_error_says_what_to_type(broken: Project) -> None:

@@ -211,3 +211,16 @@ def test_the_whole_request_is_as_it_was_reviewed() -> None:
     if os.environ.get("METAPROMPT_GOLDEN") == "write":
         GOLDEN.write_text(text, encoding="utf-8")
     assert text == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_a_long_conversation_is_shown_from_both_ends() -> None:
+    one = seen("a", "where?", "here")
+    said = tuple(Message("user" if at % 2 else "assistant", f"line {at} " + "x" * 3000) for at in range(40))
+    talked = replace(one, attempt=replace(one.attempt, transcript=said))
+    [group] = sections(body(state(talked)))["failing cases"]
+    shown = group["examples"][0]["conversation"]
+    assert [entry["content"][:7].strip() for entry in shown[:2]] == ["line 0", "line 1"]
+    assert shown[8] == "[... 24 items left out ...]"
+    assert shown[-1]["content"].startswith("line 39")
+    assert len(shown) == 17
+    assert all(len(entry["content"]) < 1500 for entry in shown if isinstance(entry, dict))

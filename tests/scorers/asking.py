@@ -14,15 +14,28 @@ HERE = Place("suite.metaprompt.yaml", 3)
 NOWHERE = Path("/nowhere")
 
 
-def assertion(type_, value=None, *, threshold=None, weight=1.0, metric=None, **settings):
+def assertion(
+    type_,
+    value=None,
+    *,
+    threshold=None,
+    weight=1.0,
+    metric=None,
+    transform=None,
+    children=(),
+    dialect="native",
+    **settings,
+):
     kind = type_.removeprefix("not-")
     negated = type_ != kind
-    return Assertion(kind, value, negated, threshold, weight, metric, settings, HERE)
+    return Assertion(
+        kind, value, negated, threshold, weight, metric, settings, HERE, transform, tuple(children), dialect
+    )
 
 
-def attempt(text="", *, calls=(), variables=None, messages=()):
+def attempt(text="", *, calls=(), variables=None, messages=(), params=None, **reply):
     case = Case("case", HERE, vars=variables or {})
-    return Attempt(case, tuple(messages), reply=Reply(text, tool_calls=tuple(calls)))
+    return Attempt(case, tuple(messages), reply=Reply(text, tool_calls=tuple(calls), **reply), params=params or {})
 
 
 def verdict(wanted, tried, *, base=NOWHERE):

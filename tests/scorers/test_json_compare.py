@@ -155,3 +155,37 @@ def test_items_are_paired_without_their_ignored_parts():
 )
 def test_a_comparison_that_cannot_work_is_refused(value, settings, message):
     assert message in refusal("json", value, **settings)
+
+
+@pytest.mark.parametrize(
+    ("expected", "text", "score"),
+    [
+        ({"a": 1, "b": 2}, '{"a": 1, "b": 3}', 0.5),
+        ({"a": 1, "b": {"c": 2, "d": 3, "e": 4}}, '{"a": 1, "b": "x"}', 0.25),
+        ({"a": 1}, '{"a": 1, "b": 2}', 0.5),
+        ({"a": 1, "b": 2}, '{"a": 1}', 0.5),
+        ([1, 2, 3, 4], "[4, 3, 2, 9]", 0),
+        ({"a": 1}, "[]", 0),
+        ({"a": 1}, "no JSON", 0),
+        ([], "[1]", 0.5),
+        (1, "1.0", 1),
+    ],
+)
+def test_the_score_is_the_share_of_values_that_are_right(expected, text, score):
+    assert judge("json", expected, text).score == pytest.approx(score)
+
+
+def test_lists_in_any_order_are_credited_item_by_item():
+    assert judge("json", [1, 2, 3, 4], "[4, 3, 2, 9]", ignore_order=True).score == 0.75
+
+
+def test_a_threshold_is_the_share_that_must_be_right():
+    value, text = {"a": 1, "b": 2, "c": 3}, '{"a": 1, "b": 2, "c": 4}'
+    assert judge("json", value, text, threshold=0.6).passed
+    found = judge("json", value, text, threshold=0.7)
+    assert not found.passed
+    assert found.reason == "67% of the values are right, less than 70%: c: expected 3, got 4"
+
+
+def test_equals_gives_no_partial_credit():
+    assert judge("equals", {"a": 1, "b": 2}, '{"a": 1, "b": 3}').score == 0

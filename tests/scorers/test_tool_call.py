@@ -34,6 +34,7 @@ def test_the_argument_that_differs_is_named(changed, reason):
     verdict = judge("tool-call", {"name": "book", "arguments": arguments}, calls=[BOOKED])
     assert not verdict.passed
     assert verdict.reason == reason
+    assert verdict.score == 0.5
 
 
 def test_partial_arguments_leave_out_what_is_not_mentioned_at_any_depth():
@@ -60,6 +61,51 @@ def test_no_arguments_expected_means_none_given():
 def test_another_name_is_named():
     assert judge("tool-call", "cancel", calls=[BOOKED]).reason == "expected a call of 'cancel', got a call of 'book'"
     assert "got calls of 'book', 'look_up'" in judge("tool-call", "cancel", calls=[BOOKED, call("look_up")]).reason
+
+
+def test_another_name_scores_nothing_and_the_right_call_everything():
+    assert judge("tool-call", "cancel", calls=[BOOKED]).score == 0
+    assert judge("tool-call", "book", calls=[BOOKED]).score == 1
+
+
+def test_ignored_arguments_may_differ_or_be_absent():
+    value = {"name": "book", "arguments": {"city": "Rome", "nights": 9, "guest": {"name": "Ann"}}}
+    assert judge("tool-call", value, calls=[BOOKED], ignore_paths=["nights", "guest.vip"]).passed
+    assert judge("tool-call", value, calls=[BOOKED], ignore_paths=["nights"]).reason == "book: guest.vip: not expected"
+
+
+def test_numbers_may_differ_by_the_tolerance_and_lists_in_their_order():
+    asked = call("pay", {"amount": 10.04, "to": ["a", "b"]})
+    value = {"name": "pay", "arguments": {"amount": 10, "to": ["b", "a"]}}
+    assert judge("tool-call", value, calls=[asked], tolerance=0.05, ignore_order=True).passed
+    assert "amount: expected 10, got 10.04" in judge("tool-call", value, calls=[asked], ignore_order=True).reason
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"unit": "celsius", "city": "Rome"}, None),
+        ({"unit": "C", "city": "Rome, Italy"}, None),
+        ({"unit": "K", "city": "Rome"}, 'weather: unit: expected one of ["C", "celsius"], got "K"'),
+        ({"unit": "C"}, "weather: city: missing"),
+        ({"unit": "C", "city": "Rome", "days": 3}, None),
+        ({"unit": "C", "city": "Rome", "days": 4}, 'weather: days: expected one of ["", 3.0], got 4'),
+        ({"unit": "C", "city": "Rome", "hour": 1}, "weather: hour: not expected"),
+    ],
+)
+def test_one_of_lists_the_accepted_values_of_each_argument(arguments, reason):
+    accepted = {"unit": ["C", "celsius"], "city": ["Rome", "Rome, Italy"], "days": ["", 3.0]}
+    value = {"name": "weather", "arguments": accepted}
+    verdict = judge("tool-call", value, calls=[call("weather", arguments)], mode="one-of")
+    assert verdict.passed is (reason is None)
+    assert reason is None or verdict.reason == reason
+
+
+def test_one_of_needs_a_list_for_each_argument():
+    value = {"name": "weather", "arguments": {"unit": "C"}}
+    assert "with mode: one-of, unit must be a list" in refusal("tool-call", value, mode="one-of")
+    value = {"name": "weather", "arguments": {"unit": []}}
+    assert "with mode: one-of, unit must be a list" in refusal("tool-call", value, mode="one-of")
 
 
 def test_a_reply_without_calls_shows_its_text_shortened():

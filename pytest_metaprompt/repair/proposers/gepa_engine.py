@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 from pytest_metaprompt.errors import MetapromptError, RoutineError, SetupError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.repair.batching import nearest
+from pytest_metaprompt.repair.job import Asker
 from pytest_metaprompt.repair.observed import observed
 from pytest_metaprompt.repair.sentences import instruction_parts
 from pytest_metaprompt.results import Attempt, Observation, Proposal, RepairState, Request
 from pytest_metaprompt.routines import Routine, parse_routine, replace_part
-from pytest_metaprompt.runner import Asker, Job, each
+from pytest_metaprompt.runner import Job, each
 from pytest_metaprompt.suites import Json, Message, ModelSpec
 
 if TYPE_CHECKING:

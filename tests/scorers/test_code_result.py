@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import pytest
 
-from pytest_metaprompt.scorers.python_result import ResultError, read_result
+from pytest_metaprompt.scorers.code_result import ResultError, read_result
 
 
 def read(result, threshold=None):

@@ -154,9 +154,7 @@ def _job(
         subjects=_subjects(group),
         asker=asker,
         prober=asker if resumed else Trier(models.prober(), session.tests, session.main),
-        proposers=choose_proposers(
-            [loaded.suite for loaded in group], models, session.config, asker=asker, limit=limit
-        ),
+        proposers=choose_proposers(suites, models, session.config, asker=asker, limit=limit),
         editable=frozenset.intersection(*kinds),
         tools=frozenset(name for loaded in group if loaded.suite.target for name in loaded.suite.target.tool_names),
         seed=seed,

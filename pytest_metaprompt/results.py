@@ -316,3 +316,17 @@ class RepairOutcome:
     trace: tuple[TracePoint, ...] = ()
     written: SourceText | None = None
     cached_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unguarded:
+    """What could be lost from a routine without a case noticing: sentences, and tools that no case expects or calls.
+
+    `left` sentences were not examined, because the budget ended or a call failed.
+    """
+
+    routine: str
+    sentences: tuple[str, ...]
+    tools: tuple[str, ...]
+    examined: int
+    left: int

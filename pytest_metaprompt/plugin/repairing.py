@@ -98,7 +98,7 @@ def _fails(run: Run) -> bool:
 def _search(
     session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], count: Count, say: Say
 ) -> RepairOutcome:
-    budget = _budget(runs)
+    budget = budget_of(runs)
     models = session.models.for_repair(group[0].suite, budget)
     meta = next((loaded.suite.meta for loaded in group if loaded.suite.meta is not None), None)
     say(f"{group[0].routine.name}: {forecast(runs, meta, budget, session.models.price)}")
@@ -106,7 +106,7 @@ def _search(
     tell = partial(_progress, say, group[0].routine.name, models, budget)
     try:
         # The loop's thread must not print while a test runs, whose output pytest captures.
-        job = _job(session, group, runs, models, lambda text: session.main.post(partial(tell, text)))
+        job = make_job(session, group, runs, models, lambda text: session.main.post(partial(tell, text)))
     except MetapromptError as error:
         return RepairOutcome(group[0].routine.name, "error", str(error), count, count, runs=runs)
     job = replace(job, max_seconds=budget.seconds)
@@ -132,13 +132,18 @@ def _search(
         return RepairOutcome(job.routine.name, "error", str(error), count, count, runs=runs)
 
 
-def _job(
+def make_job(
     session: PromptSession,
     group: Sequence[LoadedSuite],
     runs: tuple[Run, ...],
     models: RepairModels,
     progress: Callable[[str], None],
 ) -> RepairJob:
+    """All that trying the cases of these suites under other routines needs.
+
+    Raises:
+        MetapromptError: A suite names a proposer that there is not.
+    """
     settings = [loaded.suite.fix for loaded in group]
     lengths = [fix.max_length for fix in settings if fix.max_length is not None]
     routine = group[0].routine
@@ -177,7 +182,7 @@ def _subjects(group: Sequence[LoadedSuite]) -> tuple[Subject, ...]:
     )
 
 
-def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
+def budget_of(runs: tuple[Run, ...]) -> BudgetSettings:
     """What the suites allow, the least of each; and at most 5 askings a case and 20 a failing case, where an asking is
     as many calls as it took in the test run."""
     budgets = [run.suite.fix.budget for run in runs]

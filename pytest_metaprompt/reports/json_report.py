@@ -28,6 +28,7 @@ from pytest_metaprompt.results import (
     RepairOutcome,
     Reply,
     Run,
+    Unguarded,
     Usage,
     Verdict,
 )
@@ -56,6 +57,7 @@ class SuiteReport:
     routine: str
     run: Run
     baseline: BaselinePart | None = None
+    unguarded: Unguarded | None = None
 
 
 def as_json(report: Report) -> str:
@@ -87,7 +89,7 @@ def build_report(
 
 
 def _suite(suite: SuiteReport) -> SuitePart:
-    return {
+    part: SuitePart = {
         "path": suite.path,
         "routine": suite.routine,
         "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
@@ -96,6 +98,15 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "metrics": run_metrics(suite.run),
         "cases": [_case(result) for result in suite.run.results],
     }
+    found = suite.unguarded
+    if found is not None:
+        part["unguarded"] = {
+            "sentences": list(found.sentences),
+            "tools": list(found.tools),
+            "examined": found.examined,
+            "left": found.left,
+        }
+    return part
 
 
 def _share(share: Accuracy) -> SharePart:

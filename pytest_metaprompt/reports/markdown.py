@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart, calls_line
+from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart, UnguardedPart, calls_line
 
 MOST_CHARACTERS = 60_000
 """GitHub takes 65,536 characters in a comment."""
@@ -21,7 +21,17 @@ def as_markdown(report: Report) -> str:
     failing = "\n".join(_failing(report))
     blocks += [failing] if failing else []
     blocks += [_repair(repair) for repair in report["repairs"] if repair["status"] != "not_needed"]
+    blocks += [_unguarded(suite["path"], suite["unguarded"]) for suite in report["suites"] if "unguarded" in suite]
     return _fitting(blocks)
+
+
+def _unguarded(path: str, found: UnguardedPart) -> str:
+    """What no case guards, as a list; one line where nothing was found."""
+    left = f", {found['left']} not examined" if found["left"] else ""
+    lines = [f"### {path}: what no case guards ({found['examined']} sentences examined{left})", ""]
+    lines += [f"- {_code(sentence)}" for sentence in found["sentences"]]
+    lines += [f"- the tool `{tool}`" for tool in found["tools"]]
+    return "\n".join(lines if len(lines) > 2 else [*lines, "Nothing was found."])
 
 
 def _fitting(blocks: Sequence[str]) -> str:

@@ -91,6 +91,15 @@ class CasePart(TypedDict):
     attempts: list[AttemptPart]
 
 
+class UnguardedPart(TypedDict):
+    """What no case guards in the suite's routine."""
+
+    sentences: list[str]
+    tools: list[str]
+    examined: int
+    left: int
+
+
 class SuitePart(TypedDict):
     """A suite as tested."""
 
@@ -101,6 +110,7 @@ class SuitePart(TypedDict):
     metrics: dict[str, float | None]
     cases: list[CasePart]
     baseline: BaselinePart | None
+    unguarded: NotRequired[UnguardedPart]
 
 
 class GatePart(TypedDict):

@@ -1,4 +1,4 @@
-"""What no case guards: sentences of a routine that could be lost without a case noticing, and tools that no case needs."""
+"""What no case guards: sentences of a routine that no case would miss, and tools that no case needs."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class _Mutant:
 async def find_unguarded(job: RepairJob) -> Unguarded:
     """Remove one sentence at a time, and ask the cases that pass until one notices.
 
-    A case notices as a case breaks in a repair: where replies vary, only by losing most of several fresh pairs. Headings
-    are removed like sentences. When the budget ends, the sentences that are left are counted as not examined.
+    A case notices as a case breaks in a repair: where replies vary, only by losing most of several fresh pairs.
+    Headings are removed like sentences. When the budget ends, the sentences that are left are counted as not examined.
     """
     trials = Trials(job)
     before = trials.remember_the_run()

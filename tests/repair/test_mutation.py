@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.conftest import RULE, Body, Project, append, envelope, number_of, obeys_the_rule
+from tests.conftest import RULE, Body, Project, append, envelope, obeys_the_rule
 
 TOOLS = [
     {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
@@ -19,11 +19,11 @@ ROUTINE = f"# Numbers\n\nYou read numbers. {RULE}\nNever tell a customer's name.
 def green(project: Project) -> Project:
     project.write_bytes("routine.md", ROUTINE.encode())
     cases = "".join(f'  - {{id: case-{n}, input: "please take {100 + n}", expect: "{100 + n}"}}\n' for n in range(12))
-    cases += "  - {id: tool, input: 'find 7', assert: [{type: contains, value: '7'}, {type: not-contains, value: find_order}]}\n"
+    checks = "[{type: contains, value: '7'}, {type: not-contains, value: find_order}]"
+    cases += f"  - {{id: tool, input: 'find 7', assert: {checks}}}\n"
     target = f"{{model: openai:small, base_url: BASE, tools: {json.dumps(TOOLS)}}}"
-    project.suite(
-        f"routine: routine.md\ntarget: {target}\nmeta: {{model: openai:big, base_url: BASE}}\ncases:\n{cases}"
-    )
+    meta = "{model: openai:big, base_url: BASE}"
+    project.suite(f"routine: routine.md\ntarget: {target}\nmeta: {meta}\ncases:\n{cases}")
     project.target = obeys_the_rule
     return project
 
@@ -84,7 +84,8 @@ def test_without_the_option_nothing_is_asked_again(green: Project) -> None:
 def broken(project: Project, fix: str) -> None:
     project.write_bytes("routine.md", b"# Numbers\n\nYou read numbers in messages of customers.\n")
     cases = "".join(f'  - {{id: case-{n}, input: "please take {100 + n}", expect: "{100 + n}"}}\n' for n in range(24))
-    head = "routine: routine.md\ntarget: {model: openai:small, base_url: BASE}\nmeta: {model: openai:big, base_url: BASE}\n"
+    head = "routine: routine.md\ntarget: {model: openai:small, base_url: BASE}\n"
+    head += "meta: {model: openai:big, base_url: BASE}\n"
     project.suite(f"{head}{fix}cases:\n{cases}")
     project.target = obeys_the_rule
 
@@ -157,8 +158,8 @@ def test_an_interrupted_repair_begins_again_with_what_is_known(project: Project)
     project.meta = lambda body: envelope(append(RULE))
     assert project.run("--metaprompt-fix").report["repairs"][0]["status"] == "budget"
     asked: list[Body] = [request.body for request in project.server.requests]
-    after = project.run("--metaprompt-fix")
+    after = project.run("--metaprompt-fix", keep_cache=True)
     assert after.report["repairs"][0]["status"] == "applied"
     more = [request.body for request in project.server.requests][len(asked) :]
-    assert not [body for body in more if body in asked and number_of(body) and RULE in str(body["messages"][0])]
+    assert not [body for body in more if body in asked], "its probe is known as well"
     assert len(project.asked("big")) == 1, "the meta model is not paid twice"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -26,6 +27,7 @@ class Trials:
         self._subjects = {subject.key: subject for subject in job.subjects}
         self._attempts: dict[tuple[str, str], list[Attempt]] = {}
         self._routines = {job.routine.text: job.routine}
+        self._under_way: set[asyncio.Task[Attempt]] = set()
         self.bench = Bench(self._draw, limit=job.limit)
         self.before = _results(job)
 
@@ -94,8 +96,11 @@ class Trials:
         subject = self._subjects[key]
         job = Job(subject.suite, subject.case, self._routines[text])
         try:
-            answered = await (asker or self._job.asker).tried(job, sample)
+            answered = await self._ask((asker or self._job.asker).tried(job, sample))
         except BudgetExhaustedError:
+            # What was paid for is waited for, so that it is known when the repair is begun again.
+            while self._under_way:
+                await asyncio.wait(self._under_way)
             raise
         except (ModelCallError, SetupError) as error:
             raise IndecisiveError(f"{key}: {error}") from None
@@ -103,6 +108,14 @@ class Trials:
             raise IndecisiveError(f"{key}: {answered.error}")
         self._attempts.setdefault((text, key), []).append(answered)
         return answered.passed
+
+    async def _ask(self, asking: Coroutine[None, None, Attempt]) -> Attempt:
+        task = asyncio.create_task(asking)
+        self._under_way.add(task)
+        try:
+            return await task
+        finally:
+            self._under_way.discard(task)
 
 
 def _results(job: RepairJob) -> dict[str, CaseResult]:

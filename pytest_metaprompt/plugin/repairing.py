@@ -125,7 +125,9 @@ def _search(
     writes = session.options.mode in ("apply", "review")
     work = find_repair(job, writes=writes, allow_dirty=session.options.allow_dirty)
     try:
-        found = session.wait(session.thread.submit(work))
+        tracing = session.models.tracing
+        traced = work if tracing is None else tracing.repair(job.routine.name, work)
+        found = session.wait(session.thread.submit(traced))
         found = replace(found, outcome=with_costs(found.outcome, spent()))
         return settle(session, job, found)
     except MetapromptError as error:

@@ -82,13 +82,25 @@ class AttemptPart(CallPart):
 
 
 class CasePart(TypedDict):
-    """A case with all its attempts."""
+    """A case with all its attempts. `rate` is of the answered ones, `stability` passing, failing or flaky."""
 
     id: str
     outcome: str
     score: float
     tags: list[str]
+    rate: SharePart
+    stability: str | None
     attempts: list[AttemptPart]
+
+
+class UsagePart(TypedDict):
+    """What a session or a suite used."""
+
+    calls: int
+    cached: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
 
 
 class UnguardedPart(TypedDict):
@@ -110,6 +122,8 @@ class SuitePart(TypedDict):
     metrics: dict[str, float | None]
     cases: list[CasePart]
     baseline: BaselinePart | None
+    usage: UsagePart
+    seconds: float
     unguarded: NotRequired[UnguardedPart]
 
 
@@ -168,15 +182,10 @@ class RepairPart(TypedDict):
     trace: list[TracePart]
 
 
-class UsagePart(TypedDict):
-    """What the session used."""
+class SessionUsagePart(UsagePart):
+    """What a session used; `retries` are the calls that were made again."""
 
-    calls: int
     retries: int
-    cached: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
 
 
 class Report(TypedDict):
@@ -186,7 +195,7 @@ class Report(TypedDict):
     suites: list[SuitePart]
     gates: list[GatePart]
     repairs: list[RepairPart]
-    usage: UsagePart
+    usage: SessionUsagePart
 
 
 def calls_line(calls: CallsPart) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_metaprompt.clients.cache import CachedClient, ReplyStore
+from pytest_metaprompt.clients.cache import CachedClient, MemoryStore
 from pytest_metaprompt.clients.ledger import CountedClient, Ledger
 from pytest_metaprompt.clients.openai import OpenAIClient
 from pytest_metaprompt.clients.pace import Paces
@@ -96,7 +96,7 @@ def plan_for(seed: int) -> Plan:
 
 async def run(plan: Plan, base_url: str):
     """The results by case, and what the ledger says."""
-    clock, ledger, store = FakeClock(), Ledger(), ReplyStore()
+    clock, ledger, store = FakeClock(), Ledger(), MemoryStore()
     params = {} if plan.retries is None else {"max_retries": plan.retries}
     spec = ModelSpec("openai", "m", params, base_url=base_url)
     opened = OpenAIClient(spec, environ={}, paces=Paces(clock))

@@ -63,6 +63,17 @@ def _completed(state: PromptSession, run: Run) -> Run:
     return Run(before.suite, tuple(found.get(result.case.id, result) for result in before.results))
 
 
+def mutate(state: PromptSession, session: pytest.Session) -> None:
+    """Find what no case guards."""
+    from pytest_metaprompt.plugin.mutating import mutate_all
+
+    terminal = _terminal(session.config)
+    if terminal is not None:
+        terminal.ensure_newline()
+    with set_aside(session, state.notes.append):
+        mutate_all(state, lambda text: None if terminal is None else terminal.write_line(text))
+
+
 def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalReporter | None) -> None:
     was, now = (_good_items(state, session.items, runs) for runs in (state.runs(), state.final_runs()))
     better, worse = now - was, was - now

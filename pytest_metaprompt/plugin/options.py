@@ -30,6 +30,7 @@ class Options:
     """What the user asked for, checked."""
 
     fix: bool = False
+    mutate: bool = False
     mode: Mode = "apply"
     patch: Path = Path(DEFAULT_PATCH)
     fix_note: str | None = None
@@ -162,6 +163,7 @@ class _Option:
 
 
 _TABLE = (
+    _Option("mutate", _flag, "remove sentences of the routines one at a time, and list those that no case guards"),
     _Option("fix", _flag, "repair failing routines, prove the repair, and write it back"),
     _Option(
         "fix-mode",
@@ -257,6 +259,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     reports = cast("list[str]", chosen["report"] or [])
     return Options(
         fix=fix,
+        mutate=bool(chosen["mutate"]),
         mode=_chosen_mode(given, chosen) if note is None else "diff",
         patch=folder / cast("str", chosen["patch"] or DEFAULT_PATCH),
         fix_note=note,

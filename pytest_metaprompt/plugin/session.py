@@ -19,7 +19,7 @@ from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.progress import Progress
 from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
-from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
+from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run, Unguarded
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 
@@ -74,6 +74,7 @@ class PromptSession:
         self.changes: list[FileChange] = []
         self.generated: set[Path] = set()
         self.notes: list[str] = []
+        self.unguarded: dict[SuiteKey, Unguarded] = {}
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
         self.progress: Progress | None = None

@@ -160,8 +160,8 @@ def _without(arm: str) -> Iterator[None]:
         "ours-no-race": (loop, "race", _try_all),
         "ours-no-confirm": (loop, "confirm", _believe),
         "ours-no-guard": (loop, "guard", _look_away),
-        "ours-16-rounds": "16 rounds at most, not 8, and twice the budget",
-    "ours-shows-all": (meta_prompt, "_SHOWN", 1000),
+        "ours-16-rounds": (loop, "MAX_ROUNDS", 16),
+        "ours-shows-all": (meta_prompt, "_SHOWN", 1000),
     }
     with ExitStack() as stack:
         if arm in changes:

@@ -15,13 +15,19 @@ class CapReachedError(Exception):
 
 @dataclass
 class Meter:
-    """Counts what one run of one arm uses, and notes which candidate it had in hand after how many calls."""
+    """Counts what one run of one arm uses, and notes which candidate it had in hand after how many calls.
+
+    `stage` is what the arm is at, where it says so, and `end` why it stopped.
+    """
 
     bed: Bed
     cap: int
     target_calls: int = 0
     meta_calls: int = 0
     history: list[tuple[int, Candidate]] = field(default_factory=list)
+    stage: str = "search"
+    by_stage: Counter[str] = field(default_factory=Counter)
+    end: str = ""
     _asked: Counter[str] = field(default_factory=Counter)
 
     def ask(self, messages: Chat) -> str:
@@ -33,6 +39,7 @@ class Meter:
         if self.target_calls >= self.cap:
             raise CapReachedError
         self.target_calls += 1
+        self.by_stage[self.stage] += 1
         key = json.dumps([[one["role"], one["content"]] for one in messages])
         self._asked[key] += 1
         return self.bed.reply(messages, self._asked[key] - 1)

@@ -223,7 +223,9 @@ def _choose(kind: str, labels: Sequence[str]) -> str:
 
 
 LOCAL = {
-    "local-order-number": _Task(lambda: _example_cases("order_number"), lambda: _example_system("order_number"), 14, 20),
+    "local-order-number": _Task(
+        lambda: _example_cases("order_number"), lambda: _example_system("order_number"), 14, 20
+    ),
     "local-order-lines": _Task(
         lambda: _example_cases("order_lines"),
         lambda: _example_system("order_lines"),

@@ -33,8 +33,19 @@ ABLATIONS = {
     "ours-no-holdout": "nothing is held out",
     "ours-k1": "the meta model gives one proposal a call, not two",
     "ours-16-rounds": "16 rounds at most, not 8, and twice the budget",
+    "ours-long": "16 rounds, twice the budget, and nothing is held out",
     "ours-shows-all": "the meta model is shown every failing case, not three of each cluster",
 }
+
+STAGES = {
+    "probing": "probe",
+    "asking": "screen",
+    "racing": "race",
+    "confirming": "confirm",
+    "guarding": "guard",
+    "hold-out of": "hold-out",
+}
+"""What the repair's progress says, and the stage that begins with it."""
 
 
 def run_ours(arm: str, meter: Meter, *, seed: int, demonstrations: bool) -> None:
@@ -43,6 +54,7 @@ def run_ours(arm: str, meter: Meter, *, seed: int, demonstrations: bool) -> None
         found = asyncio.run(_repair(arm, meter, seed=seed, demonstrations=demonstrations))
     if found is not None:
         meter.holds(_candidate(found.current))
+        meter.end = "budget" if found.out_of_budget else found.reason
 
 
 async def _repair(arm: str, meter: Meter, *, seed: int, demonstrations: bool) -> Findings | None:
@@ -50,13 +62,14 @@ async def _repair(arm: str, meter: Meter, *, seed: int, demonstrations: bool) ->
     suite = _suite(bed)
     routine = parse_routine(_text(bed.base), name="routine.prompty", form="chat")
     asker = Asker(lambda spec: _Target(meter), lambda suite, assertion: _Judge(bed))
+    meter.stage = "test run"
     try:
         results = [await _tested(asker, suite, case, routine) for case in suite.cases]
     except BudgetExhaustedError:
         return None
     failing = sum(result.outcome == "failed" for result in results)
     # The hard budget that a repair has where the suite says nothing.
-    budget = (5 * len(results) + 20 * failing) * (2 if arm == "ours-16-rounds" else 1)
+    budget = (5 * len(results) + 20 * failing) * (2 if arm in ("ours-16-rounds", "ours-long") else 1)
     meter.cap = min(meter.cap, meter.target_calls + budget)
     proposers: dict[str, Proposer] = {}
     if demonstrations:
@@ -75,13 +88,21 @@ async def _repair(arm: str, meter: Meter, *, seed: int, demonstrations: bool) ->
             seed=seed,
             limit=1,
             journal=_Journal(),
-            progress=lambda text: meter.holds(_candidate(repair.found.current)),
-            holdout=0.0 if arm == "ours-no-holdout" else 0.25,
+            progress=lambda text: _follow(meter, text, repair.found),
+            holdout=0.0 if arm in ("ours-no-holdout", "ours-long") else 0.25,
         )
     )
     if failing:
         return await repair.run()
     return None
+
+
+def _follow(meter: Meter, text: str, found: Findings) -> None:
+    """Note what the repair has in hand, and which stage the next calls are for."""
+    meter.holds(_candidate(found.current))
+    for word, stage in STAGES.items():
+        if word in text:
+            meter.stage = stage
 
 
 async def _tested(asker: Asker, suite: Suite, case: Case, routine: Routine) -> CaseResult:
@@ -145,7 +166,9 @@ class _Judge:
         reply = attempt.reply.text if attempt.reply else ""
         passed = self.bed.passes(question, reply)
         # The words of `equals` and `starts-with`: failures are clustered by them.
-        return Verdict("equals", passed, float(passed), "" if passed else f"expected {question.answer!r}, got {reply!r}")
+        return Verdict(
+            "equals", passed, float(passed), "" if passed else f"expected {question.answer!r}, got {reply!r}"
+        )
 
 
 class _Journal:
@@ -161,6 +184,7 @@ def _without(arm: str) -> Iterator[None]:
         "ours-no-confirm": (loop, "confirm", _believe),
         "ours-no-guard": (loop, "guard", _look_away),
         "ours-16-rounds": (loop, "MAX_ROUNDS", 16),
+        "ours-long": (loop, "MAX_ROUNDS", 16),
         "ours-shows-all": (meta_prompt, "_SHOWN", 1000),
     }
     with ExitStack() as stack:

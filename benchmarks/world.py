@@ -55,7 +55,7 @@ class World:
     curable: bool = True
     flips: int = 5
     has_meta: bool = True
-    base: Candidate = Candidate(BASE)
+    base: Candidate = field(default_factory=lambda: Candidate(BASE))
     _cause: dict[int, int] = field(default_factory=dict)
     _flips: set[int] = field(default_factory=set)
 
@@ -130,7 +130,9 @@ class World:
         asked = _ASKED_FIELDS.findall(prompt)
         names = re.findall(r"\[\[ ## (\w+) ## \]\]", asked[-1]) if asked else ["proposed_instruction"]
         values = {"proposed_instruction": f"{base} {self._rules(prompt, chance)}"}
-        body = "\n\n".join(f"[[ ## {name} ## ]]\n{values.get(name, 'Answer:')}" for name in names if name != "completed")
+        body = "\n\n".join(
+            f"[[ ## {name} ## ]]\n{values.get(name, 'Answer:')}" for name in names if name != "completed"
+        )
         return f"{body}\n\n[[ ## completed ## ]]"
 
     def _rules(self, prompt: str, chance: random.Random) -> str:

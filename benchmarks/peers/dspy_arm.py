@@ -119,8 +119,7 @@ def main() -> None:
     target, meta = Model(link, "target"), Model(link, "meta")
     dspy.configure(lm=target, adapter=PlainChat(use_json_adapter_fallback=False))
     rows = [
-        dspy.Example(question=one["text"], answer=one["answer"]).with_inputs("question")
-        for one in link.order["train"]
+        dspy.Example(question=one["text"], answer=one["answer"]).with_inputs("question") for one in link.order["train"]
     ]
     random.Random(link.order["seed"]).shuffle(rows)
     watch(link, len(rows))

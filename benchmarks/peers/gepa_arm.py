@@ -1,4 +1,4 @@
-"""GEPA as an arm: with its defaults; shown every failure and 8 passing anchors at once; or so and always from the best."""
+"""GEPA as an arm: by default; shown every failure and 8 passing anchors at once; so, and always from the best."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def main() -> None:
     """One run, as ordered."""
     link = Link()
     order = link.order
-    rows = [
-        {"input": one["text"], "answer": one["answer"], "additional_context": {}} for one in order["train"]
-    ]
+    rows = [{"input": one["text"], "answer": one["answer"], "additional_context": {}} for one in order["train"]]
     known: dict[str, str] = {}
 
     def target(messages: list[dict[str, str]]) -> str:

@@ -1,4 +1,4 @@
-"""A peer's process talks to the benchmark in JSON lines: it asks for target and meta replies, and hands in candidates."""
+"""A peer's process talks to the benchmark in JSON lines: it asks for replies and hands in candidates."""
 
 from __future__ import annotations
 

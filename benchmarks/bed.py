@@ -68,11 +68,25 @@ class Truth:
 class Bed(Protocol):
     """A place to measure on. The same seed gives the same bed."""
 
-    name: str
-    base: Candidate
-    train: tuple[Question, ...]
-    has_meta: bool
-    """Without one, only arms that need no meta model can run."""
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+        ...
+
+    @property
+    def base(self) -> Candidate:
+        """The routine as it was."""
+        ...
+
+    @property
+    def train(self) -> tuple[Question, ...]:
+        """The cases that every arm may see."""
+        ...
+
+    @property
+    def has_meta(self) -> bool:
+        """Whether there is a meta model; without one, only arms that need none can run."""
+        ...
 
     def reply(self, messages: Chat, sample: int) -> str:
         """The target's answer to its `sample`-th asking of the same."""

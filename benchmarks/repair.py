@@ -40,9 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
         except MissingError as error:
             print(f"{name}: skipped, {error}")
             continue
-        about = {"bed": name, "peers": list(PINNED), "python": platform.python_version()}
-        path.write_text(json.dumps({**about, "runs": runs}, indent=1) + "\n")
+        path.write_text(_as_text(name, runs), encoding="utf-8")
     return 0
+
+
+def _as_text(name: str, runs: list[dict[str, Any]]) -> str:
+    """The results as JSON with a run on each line, so that a change of one is seen as one."""
+    about = {"bed": name, "peers": list(PINNED), "python": platform.python_version()}
+    lines = ",\n".join(json.dumps(run) for run in runs)
+    return f'{json.dumps(about)[:-1]}, "runs": [\n{lines}\n]}}\n'
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -105,7 +111,7 @@ def _run(arm: str, bed: Bed, *, cap: int, seed: int, python: Path) -> dict[str, 
         "written": meter.in_hand != bed.base,
         "before": before.as_json(),
         "after": after.as_json(),
-        "history": [{"calls": calls, **truth.as_json()} for calls, truth in truths],
+        "history": [{"calls": at, "sealed": truth.sealed, "solved": truth.solved} for at, truth in truths],
         "system": meter.in_hand.system,
         "turns": [list(turn) for turn in meter.in_hand.turns],
     }

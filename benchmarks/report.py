@@ -118,12 +118,14 @@ def _local(bed: str, results: Path) -> Iterator[str]:
         yield _row(
             arm,
             str(len(runs)),
-            *(mean(runs, lambda run, at=at, side=side: run[at][side]) for side in ("train", "sealed")
-              for at in ("before", "after")),
+            mean(runs, lambda run: run["before"]["train"]),
+            mean(runs, lambda run: run["after"]["train"]),
+            mean(runs, lambda run: run["before"]["sealed"]),
+            mean(runs, lambda run: run["after"]["sealed"]),
             f"{median(run['target_calls'] for run in runs):.0f}",
             f"{median(in_hand_after(run) for run in runs):.0f}",
             f"{fmean(run['after']['sealed_broken'] for run in runs):.1f}",
-        )  # fmt: skip
+        )
 
 
 def _goals(results: Path) -> Iterator[str]:

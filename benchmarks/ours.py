@@ -61,7 +61,7 @@ async def _repair(arm: str, meter: Meter, *, seed: int, demonstrations: bool) ->
     bed = meter.bed
     suite = _suite(bed)
     routine = parse_routine(_text(bed.base), name="routine.prompty", form="chat")
-    asker = Asker(lambda spec: _Target(meter), lambda suite, assertion: _Judge(bed))
+    asker = Asker(lambda suite, spec: _Target(meter), lambda suite, assertion: _Judge(bed))
     meter.stage = "test run"
     try:
         results = [await _tested(asker, suite, case, routine) for case in suite.cases]

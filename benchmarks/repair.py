@@ -19,7 +19,7 @@ from benchmarks.ours import ABLATIONS, run_ours
 from benchmarks.peer_process import PINNED, environment, run_peer
 from benchmarks.world import SIMULATED, simulated
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parent / "results" / "repair"
 SIMULATED_ARMS = (*ABLATIONS, "gepa", "gepa-tuned", "gepa-greedy", "dspy-mipro", "dspy-copro", "best-of-n")
 LOCAL_ARMS = ("ours", "dspy-bootstrap", "best-of-n")
 CAP = 800

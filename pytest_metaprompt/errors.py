@@ -67,11 +67,24 @@ class SetupError(MetapromptError):
 
 
 class ModelCallError(MetapromptError):
-    """A call to a model gave no usable reply (refused, timed out, broken, out of budget)."""
+    """A call to a model gave no usable reply (refused, timed out, broken, out of budget). `retries` counts the times
+    that it was made again."""
+
+    def __init__(self, message: str, *, where: Place | None = None, hint: str | None = None, retries: int = 0) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.retries = retries
 
 
-class BudgetExhaustedError(ModelCallError):
-    """A cap on calls, tokens or seconds would be exceeded; the call was not made."""
+class CallNotMadeError(ModelCallError):
+    """The call was not made: there is no use in it, or no room for it."""
+
+
+class BudgetExhaustedError(CallNotMadeError):
+    """A cap on calls, tokens, dollars or seconds would be exceeded; the call was not made."""
+
+
+class NotRecordedError(CallNotMadeError):
+    """A cassette is replayed, and it does not hold this call; the call was not made."""
 
 
 class ScorerError(MetapromptError):

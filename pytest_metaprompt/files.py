@@ -9,6 +9,8 @@ import os
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,15 +101,40 @@ def write_back(source: SourceText, new_text: str) -> SourceText:
     if written.text != new_text:
         raise FileAccessError(f"the new text of {source.path} would not read back as it is, so nothing was written")
     real = Path(os.path.realpath(source.path))
-    _refuse_stale(source)
-    try:
-        _replace(real, content)
-    except OSError as error:
-        raise FileAccessError(f"cannot write {source.path}: {error.strerror or error}") from None
-    if real.read_bytes() != content:
-        _replace(real, source.raw)
-        raise FileAccessError(f"{source.path} did not read back as written, so the old text was put back")
+    with _alone_in(real.parent):
+        _refuse_stale(source)
+        try:
+            _replace(real, content)
+        except OSError as error:
+            raise FileAccessError(f"cannot write {source.path}: {error.strerror or error}") from None
+        if real.read_bytes() != content:
+            _replace(real, source.raw)
+            raise FileAccessError(f"{source.path} did not read back as written, so the old text was put back")
     return written
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Holds off other processes that write in a folder through here, so that two of them never both find a file as
+    they read it. Where the system has no such lock (Windows), nobody is held off."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def make_own_folder(folder: Path) -> None:
+    """Make a folder for files of ours, which git is told to ignore; an existing one stays as it is."""
+    if not folder.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("# Made by pytest-metaprompt.\n*\n", encoding="utf-8")
 
 
 def write_new(path: Path, text: str) -> None:
@@ -134,6 +161,22 @@ def write_new_bytes(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def write_first(path: Path, text: str) -> None:
+    """Write a file that is not there yet, whole or not at all.
+
+    Raises:
+        OSError: It could not be written; FileExistsError if somebody was faster.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(name, 0o666 & ~_umask())
+        os.link(name, path)  # Unlike a rename, a link never replaces what is there.
+    finally:
+        Path(name).unlink(missing_ok=True)
 
 
 def _umask() -> int:

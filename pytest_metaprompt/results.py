@@ -35,17 +35,23 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as the provider counted them; 0 where it did not say."""
+    """Tokens as the provider counted them; 0 where it did not say.
+
+    `input_tokens` holds those that the provider had cached, and `output_tokens` those of the model's reasoning.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_input_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model answered. `logprobs` are those of its tokens, where they were asked for.
+    """What a model answered. A `cached` one was stored; its time and price are those of the call that was made once.
 
-    `output` is what a transform made of the reply, where that is not a text; `text` is its JSON then.
+    `logprobs` are those of its tokens, where they were asked for; `retries` counts the calls that were made for it in
+    vain. `output` is what a transform made of the reply, where that is not a text; `text` is its JSON then.
     """
 
     text: str
@@ -57,6 +63,7 @@ class Reply:
     cached: bool = False
     logprobs: tuple[float, ...] = ()
     output: Json = None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,9 @@ class Attempt:
     `skipped` says why the case cannot be judged on this machine; the model was not asked then. `params` are those that
     the target was asked with.
 
+    Of a conversation `reply` is the target's last turn, `transcript` all that was said after `messages`, and `calls`
+    every tool call in it. `notes` says what a reader should know besides, such as a call of an undefined tool.
+
     For a Python test it is one run of the test, and `exchanges` holds every call that the test made, in order; `reply`
     has the text of the last and the sums of all, or is None where the test made none.
     """
@@ -106,6 +116,9 @@ class Attempt:
     exchanges: tuple[Exchange, ...] = ()
     skipped: str | None = None
     params: Mapping[str, Json] = field(default_factory=dict)
+    transcript: tuple[Message, ...] = ()
+    calls: tuple[ToolCall, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -277,5 +290,8 @@ class RepairOutcome:
     seconds: float = 0.0
     diff: str = ""
     runs: tuple[Run, ...] = ()
+    judge_calls: int = 0
+    customer_calls: int = 0
     trace: tuple[TracePoint, ...] = ()
     written: SourceText | None = None
+    cached_calls: int = 0

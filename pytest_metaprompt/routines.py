@@ -20,7 +20,7 @@ from pytest_metaprompt.forms.parts import Part, Said, place_in
 from pytest_metaprompt.forms.prompty import insert_prompty, parse_prompty
 from pytest_metaprompt.homes import Home, open_home
 from pytest_metaprompt.suites import Case, Form, Message, RoutineRef
-from pytest_metaprompt.templates import TemplateError, fill, placeholders, tags
+from pytest_metaprompt.templates import TemplateError, fill, placeholder_names, placeholders, tags
 
 PartKind = Literal["system", "user", "examples"]
 
@@ -153,10 +153,10 @@ def render(routine: Routine, case: Case) -> tuple[Message, ...]:
         messages = [Message(part.role, fill(part.text, values), part.extra) for part in routine.parts]
     except TemplateError as error:
         raise RoutineError(f"{routine.name}: {error.message}", where=case.where, hint=error.hint) from None
-    names = routine.placeholders
+    names = {name for part in routine.parts for name in placeholder_names(part.text)}
     if case.input is not None and "input" not in names:
         messages.append(Message("user", case.input))
-    elif not case.messages and not names:
+    elif not case.messages and not names and case.simulation is None:
         raise RoutineError(
             f"nothing of the case {case.id!r} reaches the model: {routine.name} has no {{{{name}}}} placeholder",
             where=case.where,

@@ -7,16 +7,17 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from pytest_metaprompt.conversations import Parties, converse
 from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
 from pytest_metaprompt.routines import Routine, render
-from pytest_metaprompt.suites import Assertion, Case, ModelSpec, Suite
+from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, Suite
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-OpenClient = Callable[[ModelSpec], Client]
+OpenClient = Callable[[Suite, ModelSpec], Client]
 OpenScorer = Callable[[Suite, Assertion], Scorer]
 
 
@@ -64,21 +65,25 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Asks the target about a case and scores the reply."""
+    """Asks the target about a case, or holds the case's conversation with it, and scores the reply.
+
+    `open_customer` opens the models that play customers; None where they are opened like targets.
+    """
 
     open_client: OpenClient
     open_scorer: OpenScorer
+    open_customer: OpenClient | None = None
 
     async def attempt(self, suite: Suite, case: Case, routine: Routine, sample: int) -> Attempt:
         """One asking of a case. What goes wrong at the provider or in a check becomes the attempt's `error`."""
-        attempt = Attempt(case, sample=sample)
+        messages: tuple[Message, ...] = ()
         try:
-            attempt = replace(attempt, messages=render(routine, case))
-            return await self.ask(suite, attempt)
+            messages = render(routine, case)
+            return await self.ask(suite, Attempt(case, messages, sample))
         except SkippedError as error:
-            return replace(attempt, skipped=str(error))
+            return Attempt(case, messages, sample, skipped=str(error))
         except (ModelCallError, SetupError, ScorerError, RoutineError) as error:
-            return replace(attempt, error=str(error))
+            return Attempt(case, messages, sample, error=str(error))
 
     async def tried(self, job: Job, sample: int) -> Attempt:
         """One asking of a job's case; what goes wrong in a check becomes the attempt's `error`.
@@ -94,20 +99,29 @@ class Asker:
         """The rendered attempt with its reply and verdicts.
 
         Raises:
-            ModelCallError: The target gave no usable reply.
+            ModelCallError: The target gave no usable reply. In a conversation that becomes the attempt's `error`.
             SetupError: The target cannot be asked at all.
             SkippedError: An assertion cannot be judged on this machine; the target was not asked.
         """
         if suite.target is None:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
         scorers = [self.open_scorer(suite, check) for check in attempt.case.assertions]
-        client = self.open_client(suite.target)
-        reply = await client.ask(Request(suite.target, attempt.messages, sample=attempt.sample))
-        answered = replace(attempt, reply=reply, params=suite.target.params)
+        answered = await self._answered(suite, suite.target, replace(attempt, params=suite.target.params))
+        if answered.error is not None:
+            return answered
         try:
             return replace(answered, verdicts=tuple([await scorer.score(answered) for scorer in scorers]))
         except ScorerError as error:
             return replace(answered, error=str(error))
+
+    async def _answered(self, suite: Suite, target: ModelSpec, attempt: Attempt) -> Attempt:
+        client, simulation = self.open_client(suite, target), attempt.case.simulation
+        if simulation is None:
+            reply = await client.ask(Request(target, attempt.messages, sample=attempt.sample))
+            return replace(attempt, reply=reply)
+        open_customer = self.open_customer or self.open_client
+        customer = open_customer(suite, simulation.model) if simulation.model is not None else None
+        return await converse(attempt, simulation, Parties(target, client, customer))
 
 
 def outcome_of(suite: Suite, attempts: Sequence[Attempt]) -> Outcome:
@@ -140,11 +154,13 @@ async def run_jobs(
     limit: int,
     report: Callable[[int, CaseResult], None],
     max_failures: int | None = None,
+    max_seconds: float | None = None,
 ) -> None:
     """Run every attempt of every job, `report`ing each finished job by its index.
 
     With `max_failures`, nothing that comes after the job with the last allowed failure is begun. A failure under a
-    gate is not one: the gate judges it.
+    gate is not one: the gate judges it. After `max_seconds` what is under way is cancelled, and attempts that have no
+    answer are errors.
     """
     horizon = _Horizon(max_failures)
     attempts: list[list[Attempt]] = [[] for _ in jobs]
@@ -166,7 +182,14 @@ async def run_jobs(
                     return
                 yield index, sample
 
-    await _drain(due(), attempt, limit=limit)
+    try:
+        async with asyncio.timeout(max_seconds):
+            await _drain(due(), attempt, limit=limit)
+    except TimeoutError:
+        error = f"not answered in the {max_seconds:g} s of the run (raise --metaprompt-timeout)"
+        for index, job in enumerate(jobs):
+            if len(attempts[index]) < job.suite.repeat and not horizon.beyond(index):
+                report(index, _result(job, _completed(job, attempts[index], error)))
 
 
 async def _drain(items: Iterator[Item], work: Callable[[Item], Awaitable[None]], *, limit: int) -> None:
@@ -177,6 +200,13 @@ async def _drain(items: Iterator[Item], work: Callable[[Item], Awaitable[None]],
     async with asyncio.TaskGroup() as group:
         for _ in range(limit):
             group.create_task(worker())
+
+
+def _completed(job: Job, attempts: Sequence[Attempt], error: str) -> list[Attempt]:
+    """The attempts, with an error for each that is missing."""
+    made = {attempt.sample for attempt in attempts}
+    missing = [Attempt(job.case, sample=n, error=error) for n in range(job.suite.repeat) if n not in made]
+    return [*attempts, *missing]
 
 
 def _result(job: Job, attempts: list[Attempt]) -> CaseResult:

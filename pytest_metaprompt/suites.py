@@ -34,6 +34,15 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in dollars. `cached_input_per_mtok` None means as much as other input."""
+
+    input_per_mtok: float
+    output_per_mtok: float
+    cached_input_per_mtok: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model and how to call it; `params` are sent as they stand, and nothing else is."""
 
@@ -42,9 +51,19 @@ class ModelSpec:
     params: Mapping[str, Json] = field(default_factory=dict)
     base_url: str | None = None
     api_key_env: str | None = None
+    price: Price | None = None
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}"
+
+    @property
+    def tool_names(self) -> tuple[str, ...]:
+        """The names of the tools that the model may call, in the order of its parameters."""
+        tools = self.params.get("tools")
+        listed = tools if isinstance(tools, list | tuple) else ()
+        functions = [tool.get("function") for tool in listed if isinstance(tool, Mapping)]
+        names = [function.get("name") for function in functions if isinstance(function, Mapping)]
+        return tuple(name for name in names if isinstance(name, str))
 
 
 Dialect = Literal["native", "promptfoo"]
@@ -76,6 +95,29 @@ class Assertion:
         return f"not-{self.kind}" if self.negated else self.kind
 
 
+MAX_TURNS = 10
+MAX_TOOL_CALLS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The other side of a conversation: a customer, scripted (`turns`) or played by `model` from a `persona`, and
+    tools that answer what the case says.
+
+    `tools` holds what each tool returns. A call of a tool in `end_on` ends the conversation; so does the customer, or
+    the end of the last of `max_turns` turns, or the `max_tool_calls`-th call.
+    """
+
+    persona: str | None = None
+    turns: tuple[str, ...] = ()
+    model: ModelSpec | None = None
+    max_turns: int = MAX_TURNS
+    max_tool_calls: int = MAX_TOOL_CALLS
+    tools: Mapping[str, Json] = field(default_factory=dict)
+    end_on: tuple[str, ...] = ()
+    where: Place | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One situation and what must hold for the reply. `answer` is the whole right reply, where it is known."""
@@ -90,6 +132,7 @@ class Case:
     tags: tuple[str, ...] = ()
     split: Split | None = None
     protected: bool = False
+    simulation: Simulation | None = None
 
 
 Form = Literal["plain", "user", "chat", "messages-json", "messages-yaml"]
@@ -206,6 +249,7 @@ class Suite:
     gate: GateSettings | None = None
     fix: FixSettings = FixSettings()
     part: str = ""
+    embedding: ModelSpec | None = None
 
     @property
     def key(self) -> SuiteKey:

@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from pytest_metaprompt.errors import MetapromptError
@@ -26,6 +27,12 @@ def placeholders(text: str) -> Counter[str]:
     return Counter(_PLACEHOLDER.findall(text))
 
 
+@lru_cache(maxsize=1024)
+def placeholder_names(text: str) -> frozenset[str]:
+    """The names that stand in the text as `{{name}}`. Remembered, because a routine is rendered for every case."""
+    return frozenset(_PLACEHOLDER.findall(text))
+
+
 def tags(text: str) -> Counter[str]:
     """How often each piece of template code stands in the text, as `{% if x %}` or `{{x | f}}`; plain names apart."""
     code = [*_TAG.findall(text), *(one for one in _NEARLY.findall(text) if not _PLACEHOLDER.fullmatch(one))]
@@ -41,6 +48,8 @@ def fill(text: str, values: Mapping[str, object]) -> str:
     Raises:
         TemplateError: A name has no value, or the braces begin like one and hold more, as `{{name | upper}}` does.
     """
+    if "{{" not in text:
+        return text
     for nearly in _NEARLY.findall(text):
         if not _PLACEHOLDER.fullmatch(nearly):
             raise TemplateError(f"{nearly} is not supported", hint="only plain {{name}} placeholders are filled in")

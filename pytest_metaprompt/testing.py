@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
+import struct
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Literal, Self
 
 from pytest_metaprompt.results import Reply, Request
@@ -62,12 +64,51 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     waits: float | Literal["until closed"] = 0.0
     cut: bool = False
+    ends: Literal["politely", "reset", "dripping", "with the server"] = "politely"
 
     @classmethod
-    def status(cls, code: int, body: str = "", *, retry_after_s: float | None = None) -> Fault:
+    def status(
+        cls,
+        code: int,
+        body: str = "",
+        *,
+        retry_after_s: float | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> Fault:
         """An error status, with a body such as the provider's explanation."""
-        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-        return cls(code, body or json.dumps({"error": {"message": f"scripted {code}"}}), headers=headers)
+        after = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        body = body or json.dumps({"error": {"message": f"scripted {code}"}})
+        return cls(code, body, headers={**after, **headers})
+
+    @classmethod
+    def out_of_quota(cls) -> Fault:
+        """The 429 that waiting does not help against: nothing is left to pay with."""
+        error = {
+            "message": "You exceeded your current quota",
+            "type": "insufficient_quota",
+            "code": "insufficient_quota",
+        }
+        return cls(429, json.dumps({"error": error}))
+
+    @classmethod
+    def redirect(cls, url: str, *, code: int = 307) -> Fault:
+        """The server sends the client elsewhere."""
+        return cls(code, headers={"Location": url})
+
+    @classmethod
+    def reset(cls) -> Fault:
+        """The connection is reset in the middle of the body."""
+        return cls(body=json.dumps(completion("cut")), cut=True, ends="reset")
+
+    @classmethod
+    def drip(cls) -> Fault:
+        """The head of an answer, and then a byte now and then until the server closes: a slow loris."""
+        return cls(body=json.dumps(completion("too slow")), ends="dripping")
+
+    @classmethod
+    def death(cls) -> Fault:
+        """The server breaks this answer off and is gone: every other connection ends, and no new one is taken."""
+        return cls(body=json.dumps(completion("cut")), cut=True, ends="with the server")
 
     @classmethod
     def hang(cls) -> Fault:
@@ -132,6 +173,43 @@ def completion(
     }
 
 
+def embedding(*numbers: float, input_tokens: int = 1) -> Body:
+    """The JSON of an embeddings answer. A script knows such a request by its `input`, where others have `messages`."""
+    return {
+        "object": "list",
+        "data": [{"object": "embedding", "index": 0, "embedding": list(numbers)}],
+        "usage": {"prompt_tokens": input_tokens, "total_tokens": input_tokens},
+    }
+
+
+def response(
+    text: str | None = None,
+    *,
+    tool_calls: Sequence[Body] = (),
+    refusal: str | None = None,
+    incomplete: str | None = None,
+    input_tokens: int = 1,
+    output_tokens: int = 1,
+) -> Body:
+    """The JSON of the Responses API: `response("hi")`, or with `incomplete="max_output_tokens"` one that was cut."""
+    parts: list[Body] = []
+    if text is not None:
+        parts.append({"type": "output_text", "text": text, "annotations": []})
+    if refusal is not None:
+        parts.append({"type": "refusal", "refusal": refusal})
+    output: list[Body] = [{"type": "message", "role": "assistant", "content": parts}] if parts else []
+    for call in tool_calls:
+        output.append({"type": "function_call", "call_id": call["id"], **call["function"]})
+    return {
+        "id": "resp-scripted",
+        "object": "response",
+        "status": "incomplete" if incomplete else "completed",
+        "incomplete_details": {"reason": incomplete} if incomplete else None,
+        "output": output,
+        "usage": {"input_tokens": input_tokens, "output_tokens": output_tokens},
+    }
+
+
 def tool_call(name: str, /, **arguments: object) -> Body:
     """One tool call in a completion: `tool_call("refund", order="ORD-1")`."""
     return {"id": f"call_{name}", "type": "function", "function": {"name": name, "arguments": json.dumps(arguments)}}
@@ -167,10 +245,35 @@ class Served:
 
     body: Body
     headers: Mapping[str, str]
+    path: str = "/v1/chat/completions"
+
+
+class FakeClock:
+    """A clock for clients that keeps nobody waiting: to sleep moves it on at once, and `slept` holds for how long."""
+
+    def __init__(self, *, date: float = 1_800_000_000.0) -> None:
+        self.slept: list[float] = []
+        self._began = date
+        self._now = 0.0
+
+    def now(self) -> float:
+        """The seconds that were slept through."""
+        return self._now
+
+    def date(self) -> float:
+        """Seconds since 1970."""
+        return self._began + self._now
+
+    async def sleep(self, seconds: float) -> None:
+        """Moves the clock on. Those who sleep at the same time sleep side by side."""
+        self.slept.append(seconds)
+        until = self._now + seconds
+        await asyncio.sleep(0)
+        self._now = max(self._now, until)
 
 
 class ScriptedServer:
-    """A Chat Completions server on 127.0.0.1, over real sockets, that answers by a script.
+    """A Chat Completions and embeddings server on 127.0.0.1, over real sockets, that answers by a script.
 
         with ScriptedServer(lambda body: body["messages"][-1]["content"].upper()) as server:
             ...  # base_url: server.base_url
@@ -187,7 +290,7 @@ class ScriptedServer:
         self._under_way = 0
         self._lock = threading.Lock()
         self._closing = threading.Event()
-        self._http = _Listener(self._answer)
+        self._http = _Listener(self)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> Self:
@@ -208,20 +311,33 @@ class ScriptedServer:
         """What clients take as their base URL."""
         return f"http://127.0.0.1:{self._http.server_port}/v1"
 
-    def _answer(self, served: Served) -> Fault:
+    def answer(self, served: Served) -> Fault:
+        """What to send for a request."""
         with self._lock:
             self.requests.append(served)
             self._under_way += 1
             self.max_under_way = max(self.max_under_way, self._under_way)
         try:
-            return self._wait(self._ask_script(served.body))
+            return self._wait(self._ask_script(served))
         finally:
             with self._lock:
                 self._under_way -= 1
 
-    def _ask_script(self, body: Body) -> Fault:
+    def die(self) -> None:
+        """Takes no more connections, and ends those that are open."""
+        self._http.stop_listening()
+        self._http.close_connections()
+
+    @property
+    def closing(self) -> threading.Event:
+        """Set when the server closes."""
+        return self._closing
+
+    def _ask_script(self, served: Served) -> Fault:
         try:
-            answer = self._script(body)
+            answer = self._script(served.body)
+            if isinstance(answer, str) and served.path.endswith("/responses"):
+                answer = response(answer)
             return answer if isinstance(answer, Fault) else Fault(body=json.dumps(_as_completion(answer)))
         except Exception as error:  # the fence around the user's code
             said = json.dumps({"error": {"message": f"the script raised {type(error).__name__}: {error}"}})
@@ -244,8 +360,8 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
 
-    def __init__(self, answer: Callable[[Served], Fault]) -> None:
-        self.answer = answer
+    def __init__(self, scripted: ScriptedServer) -> None:
+        self.scripted = scripted
         self._connections: set[_Accepted] = set()
         self._connecting = threading.Lock()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -268,10 +384,22 @@ class _Listener(ThreadingHTTPServer):
                 if isinstance(connection, socket.socket):
                     _shut(connection)
 
+    def stop_listening(self) -> None:
+        """Refuses connections from now on."""
+        # On some systems a closed socket goes on listening as long as a thread selects on it.
+        _shut(self.socket)
+        self.socket.close()
+
     def handle_error(self, request: _Accepted, client_address: object) -> None:
         """Says nothing of clients that leave early: some tests are about them."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
+
+
+DRIP_S = 0.05
+"""The seconds between two bytes of a dripping answer."""
+
+_PATHS = ("/chat/completions", "/responses", "/embeddings")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -282,7 +410,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Answers a call; the name is what http.server looks for."""
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if not self.path.endswith("/chat/completions"):
+        if not self.path.partition("?")[0].endswith(_PATHS):
             self._send(Fault.status(404, json.dumps({"error": {"message": f"no such path: {self.path}"}})))
             return
         try:
@@ -291,7 +419,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Fault.status(400, json.dumps({"error": {"message": "the request is not valid JSON"}})))
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self._send(self.server.answer(Served(body, headers)))
+        self._send(self.server.scripted.answer(Served(body, headers, self.path)))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
         """Says nothing."""
@@ -303,10 +431,27 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [f"HTTP/1.1 {answer.code} {phrase}", *(f"{name}: {value}" for name, value in headers.items())]
         head = "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
         # In one piece: headers and body in two packets would make every answer slower.
+        if answer.ends == "dripping":
+            self._drip(head, payload)
+            return
         self.wfile.write(head + (payload[: len(payload) // 2] if answer.cut else payload))
-        if answer.cut:
-            self.close_connection = True
+        if answer.ends == "with the server":
+            self.server.scripted.die()
+        if answer.ends == "reset":
+            # To linger for no time makes the end of a socket a reset.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            os.close(self.connection.detach())
+        elif answer.cut:
             _shut(self.connection)
+        self.close_connection = self.close_connection or answer.cut
+
+    def _drip(self, head: bytes, payload: bytes) -> None:
+        self.wfile.write(head)
+        self.close_connection = True
+        for byte in payload:
+            if self.server.scripted.closing.wait(DRIP_S):
+                break
+            self.wfile.write(bytes([byte]))
 
 
 def _shut(connection: socket.socket) -> None:

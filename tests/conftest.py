@@ -65,8 +65,12 @@ class Project:
     def suite(self, text: str, *, name: str = "orders") -> Path:
         return self.write_bytes(f"{name}.metaprompt.yaml", text.replace("BASE", self.server.base_url).encode())
 
-    def run(self, *args: str, env: Mapping[str, str] | None = None, own_process: bool = False) -> After:
-        """Run pytest with a JSON report, in this process unless it needs one of its own."""
+    def run(
+        self, *args: str, env: Mapping[str, str] | None = None, own_process: bool = False, keep_cache: bool = False
+    ) -> After:
+        """Run pytest with a JSON report and an empty cache, in this process unless it needs one of its own."""
+        if not keep_cache:
+            self.forget_replies()
         with pytest.MonkeyPatch.context() as patch:
             for name in ("CI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "PYTEST_ADDOPTS"):
                 patch.delenv(name, raising=False)
@@ -78,6 +82,11 @@ class Project:
         found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
         report.unlink(missing_ok=True)
         return After(result, result.stdout.str() + result.stderr.str(), self.files(), found)
+
+    def forget_replies(self) -> None:
+        """Empty the cache, so that the next run asks anew."""
+        for path in (self.path / ".metaprompt").glob("cache.db*"):
+            path.unlink()
 
     def files(self) -> dict[str, bytes]:
         """Every file that belongs to the user."""

@@ -1,3 +1,4 @@
+import asyncio
 import http.client
 import json
 import threading
@@ -7,7 +8,17 @@ import pytest
 
 from pytest_metaprompt.errors import ModelCallError
 from pytest_metaprompt.results import Reply
-from pytest_metaprompt.testing import Fault, ScriptedClient, ScriptedServer, by_model, completion, in_turn, tool_call
+from pytest_metaprompt.testing import (
+    FakeClock,
+    Fault,
+    ScriptedClient,
+    ScriptedServer,
+    by_model,
+    completion,
+    in_turn,
+    response,
+    tool_call,
+)
 from tests.clients.asking import ask, request
 
 
@@ -174,6 +185,44 @@ def test_an_answer_that_is_no_json_is_told_to_the_client():
 
 def test_what_is_no_chat_completion_call_is_refused():
     with ScriptedServer(lambda body: "hi") as server:
-        assert post(server, path="/v1/embeddings")[0] == 404
+        assert post(server, path="/v1/images")[0] == 404
         assert post(server, "{")[0] == 400
     assert server.requests == []
+
+
+def test_the_responses_api_is_served_beside_chat_completions():
+    answer = response(tool_calls=[tool_call("refund", order="ORD-1")], incomplete="max_output_tokens")
+    with ScriptedServer(in_turn("hi", answer)) as server:
+        first, second = (json.loads(post(server, path="/v1/responses")[1]) for _ in range(2))
+    assert first["output"][0]["content"][0]["text"] == "hi"
+    assert second == answer
+    assert [request.path for request in server.requests] == ["/v1/responses"] * 2
+
+
+def test_a_reset_breaks_the_connection_in_the_middle_of_the_body():
+    with (
+        ScriptedServer(in_turn(Fault.reset())) as server,
+        pytest.raises((ConnectionResetError, http.client.IncompleteRead)),
+    ):
+        post(server)
+
+
+def test_a_server_that_dies_ends_other_connections_and_takes_no_new_ones():
+    with ScriptedServer(in_turn("hi", Fault.death())) as server, closing(connect(server)) as other:
+        post_over(other)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            post(server)
+        with pytest.raises((OSError, http.client.HTTPException)):
+            post_over(other)
+        with pytest.raises(OSError, match=r"refused|reset"):
+            post(server)
+
+
+def test_a_fake_clock_moves_on_when_somebody_sleeps():
+    clock = FakeClock(date=1000.0)
+
+    async def sleepers():
+        await asyncio.gather(clock.sleep(3), clock.sleep(5))
+
+    asyncio.run(sleepers())
+    assert (clock.now(), clock.date(), clock.slept) == (5, 1005, [3, 5])

@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 from dataclasses import replace
+from typing import Protocol
 
-from pytest_metaprompt.clients.calls import sent_messages, sent_params
+from pytest_metaprompt.clients.recorded import request_key
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request
 
 
-def request_key(request: Request) -> str:
-    """A digest of all that a reply depends on: equal for equal questions, in this process and any other."""
-    model = request.model
-    params = sorted(sent_params(request).items())
-    parts = [model.provider, model.name, model.base_url, params, sent_messages(request), request.sample]
-    # Keys further inside keep their order, because a model sees the order of a schema's properties.
-    text = json.dumps(parts, default=dict)
-    return hashlib.sha256(text.encode()).hexdigest()
+class ReplyStore(Protocol):
+    """Keeps replies. `key` is the request's `request_key`."""
+
+    def get(self, key: str, request: Request) -> Reply | None:
+        """The reply stored for a request; None where there is none, and a model is to be asked.
+
+        Raises:
+            NotRecordedError: There is none, and no model may be asked.
+        """
+
+    def put(self, key: str, request: Request, reply: Reply) -> None:
+        """Stores a reply."""
 
 
-class ReplyStore:
-    """Replies by key, for as long as the process lives."""
+class MemoryStore:
+    """Replies for as long as the process lives."""
 
     def __init__(self) -> None:
         self._replies: dict[str, Reply] = {}
 
-    def get(self, key: str) -> Reply | None:
-        """The reply stored under a key."""
+    def get(self, key: str, request: Request) -> Reply | None:
+        """The reply stored for a request."""
         return self._replies.get(key)
 
-    def put(self, key: str, reply: Reply) -> None:
+    def put(self, key: str, request: Request, reply: Reply) -> None:
         """Stores a reply."""
         self._replies[key] = reply
+
+
+class AnewStore:
+    """Keeps replies in another store, and knows none: what is asked through it is always asked anew."""
+
+    def __init__(self, store: ReplyStore) -> None:
+        self._store = store
+
+    def get(self, key: str, request: Request) -> Reply | None:
+        """Nothing."""
+        return None
+
+    def put(self, key: str, request: Request, reply: Reply) -> None:
+        """Stores a reply in the place of an older one."""
+        self._store.put(key, request, reply)
 
 
 class CachedClient:
@@ -52,11 +70,11 @@ class CachedClient:
         """The stored reply, or the inner client's.
 
         Raises:
-            ModelCallError: As the inner client does.
+            ModelCallError: As the inner client does, or the store forbids to ask it.
             SetupError: As the inner client does.
         """
         key = request_key(request)
-        while (reply := self._store.get(key)) is None:
+        while (reply := self._store.get(key, request)) is None:
             shared = self._under_way.get(key)
             if shared is None:
                 return await self._ask_inner(key, request)
@@ -64,7 +82,7 @@ class CachedClient:
             # one who asked was stopped: somebody else asks then.
             await asyncio.wait([shared])
             if not shared.cancelled():
-                shared.result()
+                return replace(shared.result(), cached=True)
         return replace(reply, cached=True)
 
     async def _ask_inner(self, key: str, request: Request) -> Reply:
@@ -76,7 +94,7 @@ class CachedClient:
             shared.exception()  # Seen, even when nobody waits for it.
             raise
         else:
-            self._store.put(key, reply)
+            self._store.put(key, request, reply)
             shared.set_result(reply)
             return reply
         finally:

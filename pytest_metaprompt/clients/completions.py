@@ -17,15 +17,15 @@ def read_completion(completion: object, *, latency_s: float) -> Reply:
         ModelCallError: It is none, or it holds an error. The message holds all of it: cut it before showing it.
     """
     if not isinstance(completion, Mapping):
-        raise ModelCallError(f"the reply is not a JSON object: {_show(completion)}")
+        raise ModelCallError(f"the reply is not a JSON object: {show(completion)}")
     if completion.get("error"):
         raise ModelCallError(error_text(completion))
     choices = completion.get("choices")
     if not isinstance(choices, list | tuple) or not choices or not isinstance(choices[0], Mapping):
-        raise ModelCallError(f"the reply has no choices: {_show(completion)}")
+        raise ModelCallError(f"the reply has no choices: {show(completion)}")
     message = choices[0].get("message")
     if not isinstance(message, Mapping):
-        raise ModelCallError(f"the reply has no message: {_show(completion)}")
+        raise ModelCallError(f"the reply has no message: {show(completion)}")
     return Reply(
         text=_text(message),
         tool_calls=read_tool_calls(message.get("tool_calls")),
@@ -40,11 +40,11 @@ def error_text(body: object) -> str:
     """What an error body says, in its `message` where it has one."""
     error = body.get("error", body) if isinstance(body, Mapping) else body
     if not isinstance(error, Mapping):
-        return _show(error)
+        return show(error)
     message = error.get("message")
     code = error.get("code")
     if not isinstance(message, str) or not message:
-        return _show(body)
+        return show(body)
     return f"{code}: {message}" if isinstance(code, int) else message
 
 
@@ -57,7 +57,7 @@ def read_tool_calls(calls: object) -> tuple[ToolCall, ...]:
     if calls is None:
         return ()
     if not isinstance(calls, list | tuple):
-        raise ModelCallError(f"the tool calls are not a list: {_show(calls)}")
+        raise ModelCallError(f"the tool calls are not a list: {show(calls)}")
     return tuple(_tool_call(call) for call in calls)
 
 
@@ -65,8 +65,19 @@ def read_usage(usage: object) -> Usage:
     """The tokens counted, under either pair of names; 0 for what is not there."""
     if not isinstance(usage, Mapping):
         return Usage()
-    given = _count(usage, "prompt_tokens") or _count(usage, "input_tokens")
-    return Usage(given, _count(usage, "completion_tokens") or _count(usage, "output_tokens"))
+    return Usage(
+        _count(usage, "prompt_tokens") or _count(usage, "input_tokens"),
+        _count(usage, "completion_tokens") or _count(usage, "output_tokens"),
+        _detail(usage, "prompt_tokens_details", "cached_tokens")
+        or _detail(usage, "input_tokens_details", "cached_tokens"),
+        _detail(usage, "completion_tokens_details", "reasoning_tokens")
+        or _detail(usage, "output_tokens_details", "reasoning_tokens"),
+    )
+
+
+def show(value: object) -> str:
+    """A value for a message: all of it, a text as it is and anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
 
 
 def _text(message: Mapping[object, object]) -> str:
@@ -76,7 +87,7 @@ def _text(message: Mapping[object, object]) -> str:
         return content
     if isinstance(content, list | tuple):
         return "".join(_part_text(part) for part in content)
-    raise ModelCallError(f"the message's content is not text: {_show(content)}")
+    raise ModelCallError(f"the message's content is not text: {show(content)}")
 
 
 def _part_text(part: object) -> str:
@@ -89,9 +100,9 @@ def _tool_call(call: object) -> ToolCall:
     inner = call.get("function", call) if isinstance(call, Mapping) else None
     name = inner.get("name") if isinstance(inner, Mapping) else None
     if not isinstance(call, Mapping) or not isinstance(inner, Mapping) or not isinstance(name, str):
-        raise ModelCallError(f"a tool call has no name: {_show(call)}")
+        raise ModelCallError(f"a tool call has no name: {show(call)}")
     arguments = inner.get("arguments")
-    raw = arguments if isinstance(arguments, str) else _show(arguments)
+    raw = arguments if isinstance(arguments, str) else show(arguments)
     return ToolCall(name, _json_object(raw), raw, _text_or_none(call.get("id")))
 
 
@@ -119,5 +130,6 @@ def _count(usage: Mapping[object, object], key: str) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
-def _show(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+def _detail(usage: Mapping[object, object], key: str, name: str) -> int:
+    details = usage.get(key)
+    return _count(details, name) if isinstance(details, Mapping) else 0

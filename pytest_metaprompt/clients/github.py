@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from pytest_metaprompt.clients.openai import OpenAIClient
+from pytest_metaprompt.clients.pace import Paces
 from pytest_metaprompt.errors import SetupError
 from pytest_metaprompt.suites import ModelSpec
 
@@ -16,7 +17,9 @@ SERVER = "https://models.github.ai/inference"
 _TOKEN = "GITHUB_TOKEN"
 
 
-def open_github(spec: ModelSpec, *, environ: Mapping[str, str] = os.environ) -> OpenAIClient:
+def open_github(
+    spec: ModelSpec, *, environ: Mapping[str, str] = os.environ, paces: Paces | None = None
+) -> OpenAIClient:
     """The client for a model such as `github:openai/gpt-4o`.
 
     Raises:
@@ -30,4 +33,4 @@ def open_github(spec: ModelSpec, *, environ: Mapping[str, str] = os.environ) -> 
             hint=f"type: export {token}=$(gh auth token), or ask another server: --metaprompt-target=openai:{other}",
         )
     server = spec.base_url or environ.get("GITHUB_MODELS_BASE_URL", "").strip() or SERVER
-    return OpenAIClient(replace(spec, base_url=server, api_key_env=token), environ=environ)
+    return OpenAIClient(replace(spec, base_url=server, api_key_env=token), environ=environ, paces=paces)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from pytest_metaprompt.errors import BudgetExhaustedError, ModelCallError
+from pytest_metaprompt.clients.calls import CancelledCallError
+from pytest_metaprompt.errors import CallNotMadeError, ModelCallError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a number of calls used. `cost_usd` is None as soon as the price of one of them is not known."""
+    """What a number of calls used. `calls` counts the answers that were wanted of a model, `retries` the calls that
+    were made again for them. `cost_usd` is None as soon as the price of one of them is not known."""
 
     calls: int = 0
     cached: int = 0
@@ -20,6 +22,7 @@ class Tally:
     input_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float | None = 0.0
+    retries: int = 0
 
     def __add__(self, other: Tally) -> Tally:
         known = self.cost_usd is not None and other.cost_usd is not None
@@ -30,6 +33,7 @@ class Tally:
             self.input_tokens + other.input_tokens,
             self.output_tokens + other.output_tokens,
             (self.cost_usd or 0.0) + (other.cost_usd or 0.0) if known else None,
+            self.retries + other.retries,
         )
 
 
@@ -70,16 +74,22 @@ class CountedClient:
         """
         try:
             reply = await self._inner.ask(request)
-        except BudgetExhaustedError:
-            raise  # No call was made.
-        except ModelCallError:
-            self._ledger.add(self._role, Tally(calls=1, errors=1))
+        except CallNotMadeError:
             raise
-        except asyncio.CancelledError:
-            self._ledger.add(self._role, Tally(calls=1, cost_usd=None))  # It was made, and nobody knows its price.
+        except ModelCallError as error:
+            self._ledger.add(self._role, Tally(calls=1, errors=1, retries=error.retries))
+            raise
+        except asyncio.CancelledError as error:
+            self._ledger.add(self._role, _cancelled(error))
             raise
         self._ledger.add(self._role, _tally(reply))
         return reply
+
+
+def _cancelled(error: asyncio.CancelledError) -> Tally:
+    """What a call used that was made, perhaps several times, and whose price nobody knows."""
+    made = error.made if isinstance(error, CancelledCallError) else 1
+    return Tally(calls=1, cost_usd=None, retries=made - 1) if made else Tally()
 
 
 def _tally(reply: Reply) -> Tally:
@@ -90,4 +100,5 @@ def _tally(reply: Reply) -> Tally:
         input_tokens=reply.usage.input_tokens,
         output_tokens=reply.usage.output_tokens,
         cost_usd=reply.cost_usd,
+        retries=reply.retries,
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_metaprompt.errors import MetapromptError, Place, did_you_mean
 from pytest_metaprompt.formats.assertions import read_assertion, read_expect, right_answer
+from pytest_metaprompt.formats.conversations import ConversationReader
 from pytest_metaprompt.formats.filling import Filling
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.messages import read_messages
@@ -22,6 +23,7 @@ CheckAssertion = Callable[[Assertion], None]
 """Returns if an assertion can work, else raises a `MetapromptError`."""
 
 _RESERVED_ID = "gate"
+_SAID = ("input", "messages", "turns", "simulate")
 _SPLITS: Mapping[str, Split] = {"train": "train", "holdout": "holdout"}
 
 
@@ -32,6 +34,7 @@ class Defaults:
     vars: Mapping[str, Json] = field(default_factory=dict)
     assertions: tuple[Marked, ...] = ()
     tags: tuple[Marked, ...] = ()
+    conversations: ConversationReader | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
     by_default = tuple(read_assertion(node, replace(filling, shared=True)) for node in defaults.assertions)
     own = tuple(read_assertion(node, filling) for node in form.items("assert"))
     assertions = (*by_default, *([expect] if expect else []), *own)
+    reader = defaults.conversations
+    simulation = reader.read(form.entries, form.key_lines, filling) if reader is not None else None
     said = filling.text(form.entries["input"]) if "input" in form.entries else None
     messages = read_messages(form.entries["messages"], filling) if "messages" in form.entries else ()
     case = Case(
@@ -72,10 +77,12 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
         input=said,
         messages=messages,
         assertions=assertions,
-        answer=right_answer(assertions, expect),
+        # A right reply to a whole conversation is no right reply to its first message.
+        answer=right_answer(assertions, expect) if simulation is None else None,
         tags=_read_tags((*defaults.tags, *form.items("tags")), filling),
         split=_read_split(form, filling),
         protected="protected" in form.entries and form.entries["protected"].value is True,
+        simulation=simulation,
     )
     _check_assertions(case, form, check, problems)
     _check_case(case, form, problems)
@@ -149,7 +156,7 @@ def _id_problem(case_id: str) -> tuple[str, str | None] | tuple[None, None]:
 
 def _digest(form: CaseForm) -> str:
     """What tells a case without an id apart: what it says, and not where it stands."""
-    said = {key: form.entries[key].plain() for key in ("input", "messages") if key in form.entries}
+    said = {key: form.entries[key].plain() for key in _SAID if key in form.entries}
     canonical = json.dumps({"of": form.stem, "vars": form.vars, **said}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:8]
 
@@ -188,7 +195,7 @@ def _check_assertions(case: Case, form: CaseForm, check: CheckAssertion, problem
 
 
 def _check_case(case: Case, form: CaseForm, problems: Problems) -> None:
-    if not form.vars and not case.messages and case.input is None:
+    if not form.vars and not case.messages and case.input is None and case.simulation is None:
         hint = "give it input, messages or vars"
         problems.add(case.where, "nothing of this case reaches the model", hint=hint)
     if not case.assertions:

@@ -12,13 +12,13 @@ from pytest_metaprompt.files import read_text
 from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.formats.nearby import find_file
 from pytest_metaprompt.formats.problems import Problems, shown_path
-from pytest_metaprompt.suites import Json, ModelSpec
+from pytest_metaprompt.suites import Json, ModelSpec, Price
 
 ParseModel = Callable[[str], ModelSpec]
 """`provider:name` as a `ModelSpec`; raises a `MetapromptError` if it is none."""
 
 _TOOL_ENDINGS = (".json", ".yaml", ".yml")
-_NOT_PARAMS = frozenset({"model", "base_url", "api_key_env"})
+_NOT_PARAMS = frozenset({"model", "base_url", "api_key_env", "price"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,18 @@ class ModelReader:
             params=params,
             base_url=entries["base_url"].text() if "base_url" in entries else None,
             api_key_env=entries["api_key_env"].text() if "api_key_env" in entries else None,
+            price=_read_price(entries["price"]) if "price" in entries else None,
         )
+
+
+def _read_price(node: Marked) -> Price:
+    price = node.mapping()
+    cached = price.get("cached_input_per_mtok")
+    return Price(
+        price["input_per_mtok"].number(),
+        price["output_per_mtok"].number(),
+        cached.number() if cached is not None else None,
+    )
 
 
 def _read_tools(name: str, folder: Path, root: Path) -> Json:

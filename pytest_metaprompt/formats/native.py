@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_metaprompt.errors import FileAccessError, MetapromptError, SuiteFileError
 from pytest_metaprompt.files import read_text
 from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, Defaults, check_unique, read_case
+from pytest_metaprompt.formats.conversations import ConversationReader
 from pytest_metaprompt.formats.datasets import expand_dataset
 from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.formats.models import ModelReader, ParseModel
@@ -20,12 +21,17 @@ from pytest_metaprompt.formats.structure import find_flaws
 from pytest_metaprompt.formats.wording import shortened
 from pytest_metaprompt.suites import Case, Json, ModelSpec, PythonName, RoutineRef, Suite, YamlAt
 
+_WRITABLE_ENDINGS = (".md", ".txt", ".prompty")
 _ROUTINE_ENDINGS = (".md", ".txt", ".prompty", ".json", ".yaml", ".yml")
 _CONSTANT = re.compile(r"(?P<file>.+\.py):(?P<name>[^\W\d]\w*(?:\.[^\W\d]\w*)*)")
 
 
-def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_assertion: CheckAssertion) -> Suite:
+def read_suite(
+    path: Path, *, root: Path, parse_model: ParseModel, check_assertion: CheckAssertion, needs_routine: bool = True
+) -> Suite:
     """The suite that a native file describes, complete: data sets read, defaults and vars put in, ids given.
+
+    Without `needs_routine` the routine may be a text file that is still to be written.
 
     Raises:
         SuiteFileError: With everything that is wrong in the file, and in the tables and tools that it names.
@@ -37,8 +43,8 @@ def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_asserti
     repeat, min_pass = read_repeat(top, problems)
     suite = Suite(
         path=path,
-        routine=reader.routine(),
-        cases=reader.cases(cases, check_assertion),
+        routine=reader.routine(needed=needs_routine),
+        cases=reader.cases(cases, check_assertion, models),
         target=reader.model("target", models),
         meta=reader.model("meta", models),
         judge=reader.model("judge", models),
@@ -48,6 +54,7 @@ def read_suite(path: Path, *, root: Path, parse_model: ParseModel, check_asserti
         min_pass=min_pass,
         gate=read_gate(top, problems),
         fix=read_fix(top),
+        embedding=reader.model("embedding", models),
     )
     problems.raise_if_any()
     return suite
@@ -96,15 +103,18 @@ class _Reader:
     def folder(self) -> Path:
         return self.path.parent
 
-    def routine(self) -> RoutineRef:
+    def routine(self, *, needed: bool) -> RoutineRef:
         if "routine" not in self.top.entries:
             return RoutineRef()
         node = self.top.entries["routine"]
         where = self.problems.at(self.top.key_lines["routine"])
         if isinstance(node.value, dict):
             return RoutineRef(path=self.path, at=YamlAt(("routine", "inline")), where=where)
+        name = node.text()
+        if not needed and name.endswith(_WRITABLE_ENDINGS) and not (self.folder / name).exists():
+            return RoutineRef(path=self.folder / name, where=where)
         with self.problems.noting(where):
-            return replace(find_routine(node.text(), self.folder), where=where)
+            return replace(find_routine(name, self.folder), where=where)
         return RoutineRef()
 
     def source(self) -> Path | None:
@@ -117,15 +127,18 @@ class _Reader:
     def model(self, key: str, models: ModelReader) -> ModelSpec | None:
         return models.read(self.top.entries[key], self.top.key_lines[key]) if key in self.top.entries else None
 
-    def cases(self, nodes: tuple[Marked, ...], check: CheckAssertion) -> tuple[Case, ...]:
-        defaults = self._defaults()
+    def cases(self, nodes: tuple[Marked, ...], check: CheckAssertion, models: ModelReader) -> tuple[Case, ...]:
+        defaults = self._defaults(models)
         forms = [form for node in nodes for form in self._forms(node, defaults)]
         cases = [read_case(form, defaults, problems=self.problems, check=check) for form in forms]
         return check_unique(zip(forms, cases, strict=True), self.problems)
 
-    def _defaults(self) -> Defaults:
+    def _defaults(self, models: ModelReader) -> Defaults:
         section = self.top.section("defaults")
-        return Defaults(_plain_vars(section.entries), section.items("assert"), section.items("tags"))
+        conversations = ConversationReader(section.section("simulate"), models)
+        return Defaults(
+            _plain_vars(section.entries), section.items("assert"), section.items("tags"), conversations=conversations
+        )
 
     def _forms(self, node: Marked, defaults: Defaults) -> Iterator[CaseForm]:
         entries = node.mapping()

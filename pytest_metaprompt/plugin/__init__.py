@@ -26,6 +26,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Register the hooks that users may implement."""
+    from pytest_metaprompt import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options; everything else waits until a suite file is met."""
     from pytest_metaprompt.plugin.hooks import Hooks

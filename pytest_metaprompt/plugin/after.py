@@ -11,7 +11,7 @@ from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.running import set_aside
 from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
-from pytest_metaprompt.plugin.terminal import HEADING, suite_row, write_failing, write_repair, write_table
+from pytest_metaprompt.plugin.terminal import HEADING, cost_words, suite_row, write_failing, write_repair, write_table
 from pytest_metaprompt.results import GateResult, RepairOutcome, Run
 from pytest_metaprompt.suites import SuiteKey
 
@@ -121,6 +121,8 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     state.close()
     if state.in_worker:
         return
+    state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
+    state.notes.extend(state.models.notes)
     from pytest_metaprompt.plugin.report_files import write_reports
 
     write_reports(state)
@@ -149,9 +151,11 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
         ]
         write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
         usage = state.models.usage()
+        where = "cassettes and the cache" if state.models.cassettes.used else "the cache"
+        again = f", {usage.retries} made again" if usage.retries else ""
         terminal.write_line(
-            f"{usage.calls} calls ({usage.cached} answered from the cache), {usage.input_tokens} tokens in, "
-            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases"
+            f"{usage.calls} calls ({usage.cached} answered from {where}{again}), {usage.input_tokens} tokens in, "
+            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases, {cost_words(usage.cost_usd)}"
         )
     _write_repairs(terminal, state.repairs)
     for note in state.notes:

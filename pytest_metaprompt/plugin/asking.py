@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
-from pytest_metaprompt.clients.cache import request_key
+from pytest_metaprompt.clients.recorded import request_key
 from pytest_metaprompt.errors import MetapromptError, SetupError
 from pytest_metaprompt.plugin.replies import TestedReply
 from pytest_metaprompt.plugin.routine_handle import Question
@@ -81,7 +81,7 @@ class TestRun:
         exchange = self._exchanges[at]
         try:
             async with self.line.room:
-                reply = await self.line.asker.open_client(request.model).ask(request)
+                reply = await self.line.asker.open_client(self.suite, request.model).ask(request)
         except MetapromptError as error:
             self.trouble = error
             self._exchanges[at] = replace(exchange, error=str(error))

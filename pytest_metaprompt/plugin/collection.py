@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.outcomes import Failed
 
 from pytest_metaprompt.plugin.keys import session_of
 from pytest_metaprompt.plugin.kinds import Kind
@@ -21,12 +22,13 @@ if TYPE_CHECKING:
 GATE = "gate"
 
 
-class CaseProblemError(Exception):
+class CaseProblemError(Failed):
     """A case that failed or could not be judged; the page tells the rest."""
 
     def __init__(self, result: CaseResult) -> None:
         self.result = result
-        super().__init__(result.case.id)
+        # Without a traceback, because pytest takes a tenth of a second to format the one of an error in a setup.
+        super().__init__(result.case.id, pytrace=False)
 
 
 class GateFailedError(Exception):
@@ -86,14 +88,11 @@ class CaseItem(pytest.Item):
         self.loaded = loaded
         self.case = case
         self.result: CaseResult | None = None
+        self.key = CaseKey(loaded.suite.key, case.id)
+        """What the session knows the case by."""
         for tag in case.tags:
             self.config.addinivalue_line("markers", f"{tag}: a tag of prompt cases")
             self.add_marker(tag)
-
-    @property
-    def key(self) -> CaseKey:
-        """What the session knows the case by."""
-        return CaseKey(self.loaded.suite.key, self.case.id)
 
     def setup(self) -> None:
         """Wait for the case's result."""

@@ -74,7 +74,7 @@ class _More:
     def ask(self, results: Sequence[CaseResult]) -> list[CaseResult]:
         """The results with the attempts that were added."""
         work = each(results, self._complete, limit=self.state.options.concurrency)
-        return [result for result in self.state.thread.submit(work).result() if result is not None]
+        return [result for result in self.state.wait(self.state.thread.submit(work)) if result is not None]
 
     async def _complete(self, result: CaseResult) -> CaseResult:
         attempts = list(result.attempts)

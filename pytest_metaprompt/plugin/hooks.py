@@ -40,6 +40,18 @@ def save_baseline_of(state: PromptSession) -> None:
         try_to_save(state, state.options.save_baseline)
 
 
+def _show_problem(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], report: pytest.TestReport) -> None:
+    from pytest_metaprompt.plugin.collection import CaseItem, CaseProblemError
+
+    if isinstance(item, CaseItem) and isinstance(excinfo.value, CaseProblemError):
+        # pytest asks an item for its page only when its call failed, not its setup.
+        report.longrepr = item.repr_failure(excinfo)
+        if item.loaded.suite.gate is not None:
+            report.outcome = "skipped"
+            report.wasxfail = "the gate judges the suite"
+            report.__dict__["metaprompt_failing"] = excinfo.value.result.outcome
+
+
 class Hooks:
     """The hooks of one session."""
 
@@ -90,15 +102,8 @@ class Hooks:
         """A failing case under a gate is shown, and left to the gate to judge."""
         report = yield
         if self._used is not None:
-            from pytest_metaprompt.plugin.collection import CaseItem, CaseProblemError
-
-            if isinstance(item, CaseItem) and call.excinfo and isinstance(call.excinfo.value, CaseProblemError):
-                # pytest asks an item for its page only when its call failed, not its setup.
-                report.longrepr = item.repr_failure(call.excinfo)
-                if item.loaded.suite.gate is not None:
-                    report.outcome = "skipped"
-                    report.wasxfail = "the gate judges the suite"
-                    report.__dict__["metaprompt_failing"] = call.excinfo.value.result.outcome
+            if call.excinfo is not None:
+                _show_problem(item, call.excinfo, report)
             self._used.tests.note(item, call, report)
         return report
 
@@ -128,7 +133,9 @@ class Hooks:
             from pytest_metaprompt.plugin.after import compare_with_baseline, repair_and_recount
 
             compare_with_baseline(self._used)
-            if self.options.fix:
+            if self.options.fix and self._used.out_of_time:
+                self._used.notes.append("not repaired: the time of the run was up (raise --metaprompt-timeout)")
+            elif self.options.fix:
                 repair_and_recount(self._used, session)
             save_baseline_of(self._used)
         return result

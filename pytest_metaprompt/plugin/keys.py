@@ -18,7 +18,10 @@ session_key = pytest.StashKey["PromptSession"]()
 def session_of(config: pytest.Config) -> PromptSession:
     """The session's state, made when the first suite file is met."""
     if session_key not in config.stash:
+        from pytest_metaprompt.plugin.providers import add_hooked_providers
         from pytest_metaprompt.plugin.session import PromptSession
 
+        problems = add_hooked_providers(config)
         config.stash[session_key] = PromptSession(config, config.stash[options_key])
+        config.stash[session_key].problems.extend(problems)
     return config.stash[session_key]

@@ -7,10 +7,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_metaprompt.clients.models import parse_model
+from pytest_metaprompt.clients.models import EMBEDDERS, EMBEDDERS_HINT, parse_model
+from pytest_metaprompt.conversations import check_simulation
 from pytest_metaprompt.errors import MetapromptError, Place, SkippedError, SuiteFileError
 from pytest_metaprompt.formats.github import read_github
 from pytest_metaprompt.formats.native import read_suite
+from pytest_metaprompt.plugin.grading import graders_of
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.session import LoadedSuite
@@ -61,6 +63,7 @@ def overridden(suite: Suite, options: Options) -> Suite:
         repeat=options.repeat or suite.repeat,
         target=_model(options.target, suite.target),
         meta=_model(options.meta, suite.meta),
+        judge=_model(options.judge, suite.judge),
     )
 
 
@@ -84,6 +87,8 @@ def _model_problems(suite: Suite, name: str) -> Iterator[MetapromptError]:
         yield MetapromptError(
             "the suite names no target", where=Place(name, 1), hint="add target: to it, or pass --metaprompt-target"
         )
+    if suite.embedding is not None and suite.embedding.provider not in EMBEDDERS:
+        yield MetapromptError(f"{suite.embedding} gives no embeddings", where=Place(name, 1), hint=EMBEDDERS_HINT)
 
 
 def _case_problems(suite: Suite, routine: Routine) -> Iterator[MetapromptError]:
@@ -96,6 +101,8 @@ def _case_problems(suite: Suite, routine: Routine) -> Iterator[MetapromptError]:
 
 def _try_case(suite: Suite, case: Case, routine: Routine) -> None:
     render(routine, case)
+    if case.simulation is not None:
+        check_simulation(case.simulation, suite.target)
     for assertion in case.assertions:
         with suppress(SkippedError):  # the case says so when its turn comes
-            open_scorer(assertion, base=suite.path.parent)
+            open_scorer(assertion, base=suite.path.parent, graders=graders_of(suite))

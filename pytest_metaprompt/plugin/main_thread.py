@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -36,9 +36,19 @@ class MainThread:
         self.post(work)
         return await asyncio.wrap_future(future)
 
-    def wait_for(self, future: Future[Value]) -> Value:
-        """The future's result; until it is there, the errands are done one after the other."""
+    def wait_for(
+        self, future: Future[Value], *, idle: Callable[[], object] = lambda: None, every_s: float | None = None
+    ) -> Value:
+        """The future's result; until it is there, the errands are done one after the other.
+
+        `idle` is called whenever there was nothing to do for `every_s` seconds.
+        """
         future.add_done_callback(lambda done: self.post(lambda: None))
         while not future.done() or not self._errands.empty():
-            self._errands.get()()
+            try:
+                errand = self._errands.get(timeout=every_s)
+            except Empty:
+                idle()
+            else:
+                errand()
         return future.result()

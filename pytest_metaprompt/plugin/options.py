@@ -18,6 +18,10 @@ Mode = Literal["apply", "diff", "review", "patch"]
 MODES: tuple[Mode, ...] = ("apply", "diff", "review", "patch")
 DEFAULT_PATCH = "metaprompt.patch"
 REPORTS = (".json", ".html", ".md")
+RecordMode = Literal["none", "once", "new_episodes", "rewrite"]
+RECORD_MODES: tuple[RecordMode, ...] = ("none", "once", "new_episodes", "rewrite")
+DEFAULT_CACHE_DAYS = 14
+DEFAULT_CACHE_MB = 256
 IniType = Literal["args", "bool", "float", "int", "string"]
 
 
@@ -36,15 +40,23 @@ class Options:
     cache: bool = True
     max_calls: int | None = None
     max_tokens: int | None = None
+    timeout_s: float | None = None
+    max_cost_usd: float | None = None
     min_accuracy: float | None = None
     reports: tuple[Path, ...] = ()
     seed: int = 0
     allow_dirty: bool = False
     exit_non_zero_on_fix: bool = False
     collect: tuple[str, ...] = ()
+    judge: str | None = None
+    cache_days: int = DEFAULT_CACHE_DAYS
+    cache_mb: int = DEFAULT_CACHE_MB
+    record: RecordMode | None = None
+    in_ci: bool = False
     baseline: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
+    generate: bool = False
     journal: bool = False
     revert: bool = False
 
@@ -56,6 +68,16 @@ def _whole_number(least: int) -> Callable[[str], int]:
         return int(text)
 
     return read
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds above 0, is {text!r}")
+    return value
 
 
 def _share(text: str) -> float:
@@ -78,6 +100,22 @@ def _kind(text: str) -> str:
     if text not in COLLECTABLE:
         raise argparse.ArgumentTypeError(f"unknown kind of file {text!r} ({did_you_mean(text, COLLECTABLE)})")
     return text
+
+
+def _record_mode(text: str) -> str:
+    if text not in RECORD_MODES:
+        raise argparse.ArgumentTypeError(f"unknown mode {text!r} ({did_you_mean(text, RECORD_MODES)})")
+    return text
+
+
+def _dollars(text: str) -> float:
+    try:
+        value = float(text.strip().removeprefix("$"))
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of dollars, 0 or more, is {text!r}")
+    return value
 
 
 def _report(text: str) -> str:
@@ -118,13 +156,25 @@ _TABLE = (
         "MODE",
     ),
     _Option("patch", str, f"the file of mode patch ({DEFAULT_PATCH}); .md gives GitHub suggestions", "FILE"),
+    _Option("generate", _flag, "write missing routines from their suite's source and objective, then evaluate"),
     _Option("target", str, "ask this model (provider:name) in place of every suite's target", "MODEL"),
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
+    _Option("judge", str, "ask this model for verdicts in place of every suite's judge", "MODEL"),
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
-    _Option("no-cache", _flag, "ask the models anew, even what was asked before in this session"),
+    _Option("no-cache", _flag, "ask the models anew: neither use the cache nor write to it"),
+    _Option("cache-days", _whole_number(1), "forget cached replies after so many days (default 14)", "N"),
+    _Option("cache-mb", _whole_number(1), "let the cache grow to so many megabytes (default 256)", "N"),
+    _Option(
+        "record",
+        _record_mode,
+        "record calls in cassettes, or replay them: none (only replay), once, new_episodes or rewrite",
+        "MODE",
+    ),
     _Option("max-calls", _whole_number(0), "make at most so many model calls", "N"),
-    _Option("max-tokens", _whole_number(0), "stop calling models after so many tokens", "N"),
+    _Option("max-tokens", _whole_number(0), "make no model call that could go beyond so many tokens", "N"),
+    _Option("max-cost", _dollars, "make no model call that could go beyond so many dollars", "USD"),
+    _Option("timeout", _seconds, "end the run of the cases after so long: what has no answer is an error", "SECONDS"),
     _Option("min-accuracy", _share, "a gate for every suite that has none", "X"),
     _Option("changed", str, "run only the suites that have changes against this revision (HEAD)", "BASE", bare="HEAD"),
     _Option("baseline", str, "compare each case with this committed baseline, beyond chance", "FILE"),
@@ -199,15 +249,24 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         cache=not chosen["no-cache"],
         max_calls=cast("int | None", chosen["max-calls"]),
         max_tokens=cast("int | None", chosen["max-tokens"]),
+        timeout_s=cast("float | None", chosen["timeout"]),
+        max_cost_usd=cast("float | None", chosen["max-cost"]),
         min_accuracy=cast("float | None", chosen["min-accuracy"]),
         reports=tuple(folder / report for report in reports),
         seed=cast("int", chosen["seed"] or 0),
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
         collect=tuple(cast("list[str]", chosen["collect"] or [])),
+        judge=cast("str | None", chosen["judge"]),
+        cache_days=cast("int", chosen["cache-days"] or DEFAULT_CACHE_DAYS),
+        cache_mb=cast("int", chosen["cache-mb"] or DEFAULT_CACHE_MB),
+        record=cast("RecordMode | None", chosen["record"]),
+        in_ci=bool(environ.get("CI")),
         baseline=_path(folder, chosen["baseline"]),
         save_baseline=_path(folder, chosen["save-baseline"]),
         changed=cast("str | None", chosen["changed"]),
+        # As with repairs: in CI nothing is written unless the command line says so.
+        generate=bool(given["generate"] or (ini["generate"] and not environ.get("CI"))),
         journal=bool(given["journal"]),
         revert=bool(given["revert"]),
     )
@@ -221,10 +280,13 @@ def refuse_xdist(config: pytest.Config, options: Options) -> None:
     """Refuse what only a session without worker processes can do.
 
     Raises:
-        pytest.UsageError: A repair or a report is asked for under pytest-xdist.
+        pytest.UsageError: A repair, a report or a recording is asked for under pytest-xdist.
     """
-    if config.getoption("numprocesses", None) and (options.fix or options.reports):
-        what = "--metaprompt-fix" if options.fix else "--metaprompt-report"
+    records = options.record not in (None, "none")
+    if config.getoption("numprocesses", None) and (options.fix or options.reports or records):
+        what = (
+            "--metaprompt-fix" if options.fix else "--metaprompt-report" if options.reports else "--metaprompt-record"
+        )
         raise pytest.UsageError(f"{what} does not work under pytest-xdist yet: add -n 0 (calls are concurrent anyway)")
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from pytest_metaprompt.clients.models import read_model
+from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import SourceText
+from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
@@ -21,9 +24,11 @@ from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.repair.proposers.reflect import Reflect
 from pytest_metaprompt.results import CaseResult, Count, RepairOutcome, Run, Subject
-from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec
+from pytest_metaprompt.scorers import GRADED, SIMILAR
+from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
 
-FREE = ("local", "echo")
+_GRADED_CALLS = {"answer-relevance": 5, "g-eval": 2, **dict.fromkeys(SIMILAR, 2)}
+"""The calls that a verdict takes, where it is more than one."""
 
 Say = Callable[[str], None]
 
@@ -77,9 +82,9 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
         total = sum(len(run.suite.cases) for run in runs)
         reason = f"{missing} of {total} cases were not run, and a repair is proved on all of them; run the whole suites"
         return replace(outcome, status="rejected", reason=reason)
-    unpriced = _unpriced(runs)
+    unpriced = _unpriced(session, runs)
     if unpriced is not None:
-        reason = f"fix.budget.usd is set, but no price is known for {unpriced}; set calls or tokens in place of usd"
+        reason = f"fix.budget.usd is set, but no price is known for {unpriced} ({price_hint()})"
         return replace(outcome, status="budget", reason=reason)
     return _search(session, group, runs, count, say)
 
@@ -92,7 +97,9 @@ def _search(
     session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], count: Count, say: Say
 ) -> RepairOutcome:
     budget = _budget(runs)
-    models = session.models.for_repair(budget)
+    models = session.models.for_repair(group[0].suite, budget)
+    meta = next((loaded.suite.meta for loaded in group if loaded.suite.meta is not None), None)
+    say(f"{group[0].routine.name}: {forecast(runs, meta, budget, session.models.price)}")
     started = time.perf_counter()
     tell = partial(_progress, say, group[0].routine.name, models, budget)
     # The loop's thread must not print while a test runs, whose output pytest captures.
@@ -100,12 +107,20 @@ def _search(
     job = replace(job, max_seconds=budget.seconds)
 
     def spent() -> Spent:
-        return Spent(models.target_calls, models.meta_calls, None, time.perf_counter() - started)
+        return Spent(
+            target_calls=models.used("target").calls,
+            meta_calls=models.used("meta").calls,
+            judge_calls=models.used("judge").calls,
+            customer_calls=models.used("customer").calls,
+            cached_calls=models.total.cached,
+            cost_usd=models.total.cost_usd,
+            seconds=time.perf_counter() - started,
+        )
 
     writes = session.options.mode in ("apply", "review")
     work = find_repair(job, writes=writes, allow_dirty=session.options.allow_dirty)
     try:
-        found = session.main.wait_for(session.thread.submit(work))
+        found = session.wait(session.thread.submit(work))
         found = replace(found, outcome=with_costs(found.outcome, spent()))
         return settle(session, job, found)
     except MetapromptError as error:
@@ -128,16 +143,17 @@ def _job(
         runs=runs,
         subjects=_subjects(group),
         asker=Trier(models.asker(), session.tests, session.main),
-        proposers=_proposers(group, models),
+        prober=Trier(models.prober(), session.tests, session.main),
+        proposers={**_hooked_proposers(session), **_proposers(group, models)},
         editable=frozenset.intersection(*kinds),
-        tools=frozenset(_tool_names(group)),
+        tools=frozenset(name for loaded in group if loaded.suite.target for name in loaded.suite.target.tool_names),
         seed=session.options.seed,
         limit=session.options.concurrency,
         journal=FileJournal(session.root / FOLDER, routine.name),
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,
-        calls=lambda: models.target_calls + models.meta_calls,
+        calls=lambda: models.total.calls,
     )
 
 
@@ -160,47 +176,61 @@ def _proposers(group: Sequence[LoadedSuite], models: RepairModels) -> dict[str, 
     return proposers
 
 
+def _hooked_proposers(session: PromptSession) -> dict[str, Proposer]:
+    """Those of the user's plugins; a built-in one of the same name takes its place."""
+    found: dict[str, Proposer] = {}
+    for proposers in session.hook.pytest_metaprompt_proposers():
+        found.update(proposers)
+    return found
+
+
 def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
-    """What the suites allow, the least of each; and at most 5 calls a case and 20 a failing case."""
+    """What the suites allow, the least of each; and at most 5 askings a case and 20 a failing case, where an asking is
+    as many calls as it took in the test run."""
     budgets = [run.suite.fix.budget for run in runs]
     results = [result for run in runs for result in run.results]
-    failing = sum(_calls(result) for result in results if result.outcome == "failed")
+    default = sum((25 if result.outcome == "failed" else 5) * _calls(result) for result in results)
     calls = [budget.calls for budget in budgets if budget.calls is not None]
     tokens = [budget.tokens for budget in budgets if budget.tokens is not None]
+    usd = [budget.usd for budget in budgets if budget.usd is not None]
     seconds = [budget.seconds for budget in budgets if budget.seconds is not None]
     return BudgetSettings(
-        calls=min(calls) if calls else 5 * sum(map(_calls, results)) + 20 * failing,
+        calls=min(calls) if calls else default,
         tokens=min(tokens) if tokens else None,
         seconds=min(seconds) if seconds else None,
+        usd=min(usd) if usd else None,
     )
 
 
 def _calls(result: CaseResult) -> int:
-    """How many calls an attempt takes: one, but for a Python test that makes more."""
-    return max([1, *(len(attempt.exchanges) for attempt in result.attempts)])
+    """The calls that one asking of a case takes: of the target, of whoever plays the customer, and for verdicts."""
+    made = max((len(attempt.exchanges) for attempt in result.attempts), default=0)
+    said = max((sum(one.role == "assistant" for one in attempt.transcript) for attempt in result.attempts), default=0)
+    played = result.case.simulation is not None and result.case.simulation.persona is not None
+    return max(1, made, said) * (2 if played else 1) + sum(map(_graded_calls, result.case.assertions))
 
 
-def _unpriced(runs: tuple[Run, ...]) -> ModelSpec | None:
-    """A model that may cost money, where a suite caps the cost: an unknown price never satisfies a cap."""
+def _graded_calls(assertion: Assertion) -> int:
+    own = _GRADED_CALLS.get(assertion.kind, 1) if assertion.kind in GRADED else 0
+    return own + sum(map(_graded_calls, assertion.children))
+
+
+def _unpriced(session: PromptSession, runs: tuple[Run, ...]) -> ModelSpec | None:
+    """A model without a price, where a suite caps the cost: an unknown price never satisfies a cap."""
     if all(run.suite.fix.budget.usd is None for run in runs):
         return None
-    specs = [spec for run in runs for spec in (run.suite.target, run.suite.meta) if spec is not None]
-    return next((spec for spec in specs if spec.provider not in FREE), None)
+    specs = [spec for run in runs for spec in _models(run.suite)]
+    return next((spec for spec in specs if session.models.price(spec) is None), None)
 
 
-def _tool_names(group: Sequence[LoadedSuite]) -> Iterator[str]:
-    for loaded in group:
-        for tool in _tools(loaded.suite.target):
-            function = tool.get("function") if isinstance(tool, dict) else None
-            name = function.get("name") if isinstance(function, dict) else None
-            if isinstance(name, str):
-                yield name
-
-
-def _tools(target: ModelSpec | None) -> list[Json]:
-    tools = target.params.get("tools") if target is not None else None
-    return list(tools) if isinstance(tools, list | tuple) else []
+def _models(suite: Suite) -> list[ModelSpec]:
+    """The models that a repair of the suite may ask."""
+    customers = [case.simulation.model for case in suite.cases if case.simulation is not None]
+    graded = [assertion for case in suite.cases for assertion in case.assertions if assertion.kind in GRADED]
+    own = [read_model(assertion.settings["provider"]) for assertion in graded if "provider" in assertion.settings]
+    graders = (suite.judge, suite.embedding) if graded else ()
+    return [spec for spec in (suite.target, suite.meta, *graders, *own, *customers) if spec is not None]
 
 
 def _progress(say: Say, name: str, models: RepairModels, budget: BudgetSettings, text: str) -> None:
-    say(f"{name}: {text} [{models.target_calls + models.meta_calls}/{budget.calls} calls]")
+    say(f"{name}: {text} [{models.total.calls}/{budget.calls} calls]")

@@ -74,7 +74,7 @@ def _edit(session: PromptSession, terminal: TerminalReporter, job: RepairJob, fo
         if text == found.routine.text:
             return found
         terminal.write_line("measuring every case under the edited routine")
-        return session.main.wait_for(session.thread.submit(prove_edited(job, found, text)))
+        return session.wait(session.thread.submit(prove_edited(job, found, text)))
     except RoutineError as error:
         terminal.write_line(f"not taken: {error}", red=True)
     except (MetapromptError, OSError, subprocess.CalledProcessError) as error:

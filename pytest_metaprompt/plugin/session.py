@@ -8,7 +8,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
 
@@ -18,6 +18,7 @@ from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
     from pytest_metaprompt.repair.patches import FileChange
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +65,21 @@ class PromptSession:
         self.config = config
         self.options = options
         self.root = config.rootpath
+        self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.models = Models(options, root=self.root)
         self.main = MainThread()
         self.repairs: list[RepairOutcome] = []
         self.changes: list[FileChange] = []
+        self.generated: set[Path] = set()
         self.notes: list[str] = []
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
+        self._waiting = Waiting(config)
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._selected: list[CaseItem] = []
@@ -91,12 +97,23 @@ class PromptSession:
         from pytest_metaprompt.plugin.loading import load_suites
 
         try:
+            self.models.cassettes.of(path)  # One that cannot be used is told before anything runs.
+            if self.options.generate and kind == "native" and not self.config.option.collectonly:
+                return self._generated(path)
             return load_suites(path, kind, root=self.root, options=self.options)
         except SuiteFileError as error:
             self.problems.extend(error.problems)
         except MetapromptError as error:
             self.problems.append(error)
         return ()
+
+    def _generated(self, path: Path) -> tuple[LoadedSuite, ...]:
+        from pytest_metaprompt.plugin.generating import at_home_here, generate_missing
+        from pytest_metaprompt.plugin.loading import load_suites
+
+        generate_missing(self, path)
+        loaded = load_suites(path, "native", root=self.root, options=self.options)
+        return tuple(at_home_here(self, one) for one in loaded)
 
     def select(self, items: Sequence[CaseItem]) -> None:
         """Take note of the cases that are to be run, in their order."""
@@ -106,7 +123,23 @@ class PromptSession:
         """The case's result, waiting for it. The first call sets all selected cases going."""
         if item.key not in self._futures:
             self._begin([item] if self.in_worker else self._selected)
-        return self._futures[item.key].result()
+        return self.wait(self._futures[item.key])
+
+    def wait(self, future: Future[Value]) -> Value:
+        """The result of work under way; whatever it waits for is shown meanwhile."""
+        if future.done():
+            return future.result()
+        try:
+            return self.main.wait_for(
+                future, idle=lambda: self._waiting.show(self.models.waits_for()), every_s=SHOWN_EVERY_S
+            )
+        finally:
+            self._waiting.end()
+
+    @property
+    def out_of_time(self) -> bool:
+        """Whether the run of the cases was ended by its time limit."""
+        return self.options.timeout_s is not None and self.seconds >= self.options.timeout_s
 
     def record(self, suite: SuiteKey, result: CaseResult) -> None:
         """Keep the result of a case that was not asked here, such as a Python test."""
@@ -156,6 +189,13 @@ class PromptSession:
         """How a run differs from the baseline; None without one. Cases that may be worse are asked again first."""
         return None if self.comparing is None else self.comparing.of(loaded, run)
 
+    def ran_whole(self, path: Path) -> bool:
+        """Whether every case in a suite file has a result that is no error."""
+        runs = [run for key, run in self.runs().items() if key[0] == path]
+        return bool(runs) and all(
+            run.complete and all(result.outcome != "error" for result in run.results) for run in runs
+        )
+
     def wait_for(self, loaded: LoadedSuite) -> None:
         """Wait until every selected case of a suite has its result."""
         for item in self._selected:
@@ -191,14 +231,16 @@ class PromptSession:
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
         work = run_jobs(
             self.models.asker(),
             jobs,
             limit=self.options.concurrency,
             report=report,
             max_failures=self.max_failures,
+            max_seconds=self.options.timeout_s,
         )
-        self.thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
+        thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
 
 
 def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:

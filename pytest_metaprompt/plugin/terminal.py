@@ -37,9 +37,12 @@ class CasePage(TerminalRepr):
             )
         _field(tw, "target", str(self.suite.target))
         tw.line()
-        for message in attempt.messages:
+        for message in (*attempt.messages, *attempt.transcript):
             _message(tw, message)
-        _reply(tw, attempt)
+        if not attempt.transcript:
+            _reply(tw, attempt)
+        for note in attempt.notes:
+            _field(tw, "note", note)
         tw.line()
         for verdict in attempt.verdicts:
             mark = "ok  " if verdict.passed else "FAIL"
@@ -67,6 +70,13 @@ def headline(result: CaseResult) -> str:
     if attempt.error is not None:
         return " ".join(attempt.error.split())
     return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
+
+
+def cost_words(cost_usd: float | None) -> str:
+    """Dollars in words."""
+    if cost_usd is None:
+        return "cost not known"
+    return "no cost" if cost_usd == 0 else f"${cost_usd:.4g}" if cost_usd < 1 else f"${cost_usd:.2f}"
 
 
 def write_failing(terminal: TerminalReporter, name: str, results: Sequence[CaseResult]) -> None:
@@ -134,7 +144,13 @@ def _evidence(repair: RepairOutcome) -> Iterator[str]:
         yield "hold-out  none: in-sample evidence only (fewer than 20 cases, or holdout: 0)"
     else:
         yield f"hold-out  {held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
-    yield f"calls     {repair.target_calls} target, {repair.meta_calls} meta, in {repair.seconds:.1f} s"
+    more = (("judge", repair.judge_calls), ("customer", repair.customer_calls))
+    others = "".join(f", {calls} {role}" for role, calls in more if calls)
+    stored = f", and {repair.cached_calls} replies were stored" if repair.cached_calls else ""
+    yield (
+        f"calls     {repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s{stored}"
+    )
+    yield f"cost      {cost_words(repair.cost_usd)}"
     if repair.status == "applied":
         yield f"written   {repair.routine}"
     elif repair.status == "proposed":
@@ -157,7 +173,13 @@ def _telling_attempt(result: CaseResult) -> Attempt:
 
 
 def _message(tw: TerminalWriter, message: Message) -> None:
-    _field(tw, message.role, _short(message.content))
+    calls = message.extra.get("tool_calls")
+    if message.content or not calls:
+        _field(tw, message.role, _short(message.content))
+    for call in calls if isinstance(calls, list | tuple) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            _field(tw, "tool call", _short(f"{function.get('name')}({function.get('arguments')})"))
 
 
 def _reply(tw: TerminalWriter, attempt: Attempt) -> None:

@@ -140,16 +140,17 @@ async def confirm(bench: Bench, current: str, candidate: str, claims: Sequence[s
 async def guard(
     bench: Bench, current: str, candidate: str, passing: Sequence[str], *, allowed: int = 0
 ) -> tuple[str, ...]:
-    """The cases that the candidate breaks; stops as soon as they are more than `allowed`."""
+    """The cases that the candidate breaks; nothing more is asked when they are more than `allowed`."""
     broken: list[str] = []
-
-    async def examine(key: str) -> bool:
-        if await is_broken(bench, current, candidate, key):
-            broken.append(key)
-        return len(broken) > allowed
-
-    await each(passing, examine, limit=bench.limit, until=bool)
-    return tuple(sorted(broken, key=list(passing).index))
+    # Nothing is stopped half-way: what is asked, and so what is decided, must not depend on which reply comes first.
+    size = bench.limit if allowed < len(passing) else max(1, len(passing))
+    for start in range(0, len(passing), size):
+        heat = passing[start : start + size]
+        lost = await each(heat, lambda key: is_broken(bench, current, candidate, key), limit=bench.limit)
+        broken.extend(key for key, gone in zip(heat, lost, strict=True) if gone)
+        if len(broken) > allowed:
+            break
+    return tuple(broken)
 
 
 async def is_broken(bench: Bench, current: str, candidate: str, key: str) -> bool:

@@ -31,17 +31,17 @@ class Bench:
         self.limit = limit
         self.exact = False
 
-    def remember(self, text: str, key: str, trials: Sequence[bool]) -> None:
-        """Take over trials made elsewhere, such as by the test run."""
+    def remember(self, text: str, key: str, trials: Sequence[bool], *, begun: int) -> None:
+        """Take over trials made elsewhere, such as by the test run; so many were `begun`, the failed ones included."""
         self._trials[text, key].extend(trials)
-        self._begun[text, key] += len(trials)
+        self._begun[text, key] += begun
 
     def trials(self, text: str, key: str) -> Sequence[bool]:
         """What is known so far."""
         return self._trials[text, key]
 
-    async def fresh(self, text: str, key: str) -> bool:
-        """The result of one more trial.
+    async def fresh(self, text: str, key: str, *, draw: Draw | None = None) -> bool:
+        """The result of one more trial, with a sample index that was never used, made by `draw` where that is given.
 
         Raises:
             IndecisiveError: There was no valid answer.
@@ -50,7 +50,7 @@ class Bench:
             return self._trials[text, key][-1]
         sample = self._begun[text, key]
         self._begun[text, key] += 1
-        passed = await self._draw(text, key, sample)
+        passed = await (draw or self._draw)(text, key, sample)
         self._trials[text, key].append(passed)
         return passed
 

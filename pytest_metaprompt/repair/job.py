@@ -36,12 +36,14 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class RepairJob:
-    """All that a repair works on and with. `calls` tells how many it has used so far."""
+    """All that a repair works on and with. `calls` tells how many it has used so far; `prober` asks the target as
+    `asker` does, but is never answered from the cache."""
 
     routine: Routine
     runs: tuple[Run, ...]
     subjects: tuple[Subject, ...]
     asker: Asker
+    prober: Asker
     proposers: Mapping[str, Proposer]
     editable: frozenset[str]
     tools: frozenset[str]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError
+from pytest_metaprompt.files import make_own_folder
 from pytest_metaprompt.suites import Json
 
 FOLDER = ".metaprompt"
@@ -35,13 +36,8 @@ class FileJournal:
         """
         entry: dict[str, Json] = {"at": self.clock().isoformat(), "routine": self.routine, "event": event, **details}
         try:
-            self._make_folder()
+            make_own_folder(self.folder)
             with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         except OSError as error:
             raise FileAccessError(f"cannot write the journal in {self.folder}: {error.strerror or error}") from None
-
-    def _make_folder(self) -> None:
-        if not self.folder.exists():
-            self.folder.mkdir(parents=True)
-            (self.folder / ".gitignore").write_text("# Made by pytest-metaprompt.\n*\n", encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from pytest_metaprompt.errors import BudgetExhaustedError, EnvelopeError, MetapromptError, ModelCallError, SetupError
 from pytest_metaprompt.repair.acceptance import (
@@ -20,7 +21,7 @@ from pytest_metaprompt.repair.acceptance import (
 )
 from pytest_metaprompt.repair.bench import Bench, IndecisiveError
 from pytest_metaprompt.repair.clusters import round_robin
-from pytest_metaprompt.repair.job import META, Findings, RepairJob
+from pytest_metaprompt.repair.job import META, Asker, Findings, RepairJob
 from pytest_metaprompt.repair.proposers.reflect import DeclinedError
 from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.split import split
@@ -116,7 +117,8 @@ class Repair:
         for key in before:
             attempts = [attempt for attempt in self._before[key].attempts if attempt.error is None]
             self._attempts[self._job.routine.text, key] = attempts
-            self._bench.remember(self._job.routine.text, key, [attempt.passed for attempt in attempts])
+            passed = [attempt.passed for attempt in attempts]
+            self._bench.remember(self._job.routine.text, key, passed, begun=len(self._before[key].attempts))
             if not before[key] and any(attempt.passed for attempt in attempts):
                 self.found.flaky.add(key)
         self._trace()
@@ -134,7 +136,7 @@ class Repair:
         step = max(1, len(keys) // PROBED)
         text = self._job.routine.text
         for key in keys[::step][:PROBED]:
-            await self._bench.fresh(text, key)
+            await self._bench.fresh(text, key, draw=partial(self._draw, asker=self._job.prober))
             outputs = {_output(attempt) for attempt in self._attempts[text, key]}
             if len(outputs) > 1 or None in outputs:
                 return False
@@ -351,11 +353,11 @@ class Repair:
             fixed=list(fixed),
         )
 
-    async def _draw(self, text: str, key: str, sample: int) -> bool:
+    async def _draw(self, text: str, key: str, sample: int, *, asker: Asker | None = None) -> bool:
         subject = self._subjects[key]
         job = Job(subject.suite, subject.case, self._routines[text])
         try:
-            answered = await self._job.asker.tried(job, sample)
+            answered = await (asker or self._job.asker).tried(job, sample)
         except BudgetExhaustedError:
             raise
         except (ModelCallError, SetupError) as error:
@@ -372,11 +374,16 @@ def _results(job: RepairJob) -> dict[str, CaseResult]:
 
 
 def _output(attempt: Attempt) -> object:
-    """What came out, to be compared; None where that is not known, as of a test whose app asks a model itself."""
+    """All in which a second asking may differ: what was said, and, where a model judges, the verdicts. None where that
+    is not known, as of a test whose app asks a model itself."""
     asked = [exchange.reply for exchange in attempt.exchanges] or [attempt.reply]
     replies = [reply for reply in asked if reply is not None]
+    if not replies:
+        return None
     outputs = tuple((one.text, *((call.name, call.raw_arguments) for call in one.tool_calls)) for one in replies)
-    return (attempt.passed, outputs) if outputs else None
+    calls = tuple((call.name, call.raw_arguments) for call in attempt.calls)
+    said = tuple((message.role, message.content) for message in attempt.transcript)
+    return (attempt.passed, outputs, calls, said, tuple(verdict.passed for verdict in attempt.verdicts))
 
 
 def _also_ran(standing: Standing) -> str:

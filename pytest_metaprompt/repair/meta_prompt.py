@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from pytest_metaprompt.repair.clusters import cluster
-from pytest_metaprompt.results import Observation, RepairState, Reply
+from pytest_metaprompt.results import Attempt, Observation, RepairState, Reply
 from pytest_metaprompt.routines import Routine, parse_routine
 from pytest_metaprompt.suites import PYTHON_TEST, Case, Json, Message
 
@@ -25,6 +25,7 @@ BATCH_CHARACTERS = 60_000
 _SHOWN = 3
 _ANCHORS = 6
 _REMEMBERED = 5
+_TURNS = 8
 
 CONTRACT = """\
 You repair prompts. A prompt, here called the routine, is tested by cases; some fail. Find why, and propose the \
@@ -128,7 +129,10 @@ def _observed(one: Observation) -> Json:
     if attempt.exchanges:
         seen["calls"] = [_given(call.case) | _answered(call.reply) for call in attempt.exchanges]
     else:
-        seen |= _given(case) | _answered(attempt.reply)
+        seen |= _given(case)
+        if attempt.transcript:
+            seen["conversation"] = _conversation(attempt)
+        seen |= _answered(attempt.reply)
     seen["checks"] = [
         {"type": check.type, "passed": verdict.passed, "expected": _cut(check.value), "message": _cut(verdict.reason)}
         for check, verdict in zip(case.assertions, attempt.verdicts, strict=False)
@@ -154,6 +158,18 @@ def _answered(reply: Reply | None) -> dict[str, Json]:
         return {}
     calls: list[Json] = [{"name": call.name, "arguments": _cut(call.raw_arguments)} for call in reply.tool_calls]
     return {"output": _cut(reply.text)} | ({"tool_calls": calls} if calls else {})
+
+
+def _conversation(attempt: Attempt) -> list[Json]:
+    """What was said after the first messages: the beginning and the end, where it is long."""
+    said: list[Json] = [
+        {"role": one.role, "content": _cut(one.content), **{key: _cut(value) for key, value in one.extra.items()}}
+        for one in attempt.transcript
+    ]
+    left_out = len(said) - 2 * _TURNS
+    if left_out <= 0:
+        return said
+    return [*said[:_TURNS], f"[... {left_out} messages left out ...]", *said[-_TURNS:]]
 
 
 def _record(state: RepairState, at: int) -> Json:

@@ -15,12 +15,16 @@ from pytest_metaprompt.routines import Routine, parse_routine
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What was used so far: calls that reached a model, dollars where every price is known, seconds."""
+    """What was used so far: calls that reached a model, replies from the cache or a cassette, dollars where every price
+    is known, seconds."""
 
     target_calls: int
     meta_calls: int
+    cached_calls: int
     cost_usd: float | None
     seconds: float
+    judge_calls: int = 0
+    customer_calls: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +133,11 @@ def with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
         outcome,
         target_calls=spent.target_calls,
         meta_calls=spent.meta_calls,
+        cached_calls=spent.cached_calls,
         cost_usd=spent.cost_usd,
         seconds=spent.seconds,
+        judge_calls=spent.judge_calls,
+        customer_calls=spent.customer_calls,
     )
 
 

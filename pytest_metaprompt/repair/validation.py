@@ -24,6 +24,9 @@ MOST_TURNS = 32
 """More worked examples than this are no routine any more."""
 
 _SHRUNK = 0.5
+_NO_ANSWERS = frozenset({"python", "regex", "llm-rubric", "g-eval", "model-graded-closedqa"})
+"""Assertions whose value says how an answer must be, and holds none. A routine may say that, too."""
+
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
@@ -205,6 +208,8 @@ def _refuse_copies(written: str, terms: Terms) -> None:
     for subject in terms.subjects:
         for value in answers_of(subject):
             answer = _normal(value)
+            if value in terms.tools:
+                continue  # A rule may name the tool that is to be called; it is no secret of the case.
             if len(answer) >= COPIED_CHARACTERS and answer in after and answer not in before:
                 raise RefusedError(f"copies the expected answer of {subject.key!r}")
         for text in (*inputs_of(subject), *answers_of(subject)):
@@ -216,12 +221,14 @@ def inputs_of(subject: Subject) -> list[str]:
     """The texts of a case that the target is shown."""
     case = subject.case
     given = [case.input] if case.input is not None else []
+    if case.simulation is not None:
+        given += [*case.simulation.turns, case.simulation.persona or ""]
     return given + list(_strings(list(case.vars.values()))) + [message.content for message in case.messages]
 
 
 def answers_of(subject: Subject) -> list[str]:
     """The texts of a case that a right reply must equal or hold."""
-    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in ("python", "regex")]
+    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in _NO_ANSWERS]
     values = [check.value for check in checks if check.kind != "is-json"]
     return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
 

@@ -15,7 +15,15 @@ from dataclasses import dataclass
 from importlib import resources
 
 from pytest_metaprompt.errors import SetupError
-from pytest_metaprompt.reports.parts import AttemptPart, CountPart, RepairPart, Report, SuitePart, VerdictPart
+from pytest_metaprompt.reports.parts import (
+    AttemptPart,
+    CountPart,
+    RepairPart,
+    Report,
+    SuitePart,
+    VerdictPart,
+    calls_line,
+)
 from pytest_metaprompt.reports.plots import PlotPoint, accuracy_plot
 from pytest_metaprompt.reports.side_by_side import side_by_side
 
@@ -151,7 +159,7 @@ def _evidence(repair: RepairPart) -> Iterator[tuple[str, str]]:
         yield "hold-out", "none: in-sample evidence only"
     cost = "" if repair["cost_usd"] is None else f", ${repair['cost_usd']:.4f}"
     calls = repair["calls"]
-    yield "calls", f"{calls['target']} target, {calls['meta']} meta, {repair['seconds']:.1f} s{cost}"
+    yield "calls", f"{calls_line(calls)}, {repair['seconds']:.1f} s{cost}"
 
 
 def _count(share: CountPart) -> str:

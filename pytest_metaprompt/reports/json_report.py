@@ -10,6 +10,7 @@ from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
     CallPart,
+    CallsPart,
     CasePart,
     RepairPart,
     ReplyPart,
@@ -26,6 +27,7 @@ from pytest_metaprompt.results import (
     RepairOutcome,
     Reply,
     Run,
+    Usage,
     Verdict,
 )
 from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
@@ -34,13 +36,15 @@ from pytest_metaprompt.suites import Json, Message
 
 @dataclass(frozen=True, slots=True)
 class TotalUsage:
-    """What a session used. `calls` counts all answers, `cached` those that asked no model."""
+    """What a session used. `calls` counts the answers wanted of a model, `retries` the calls that were made again for
+    them, and `cached` the replies that came from the cache or a cassette."""
 
     calls: int
     cached: int
     input_tokens: int
     output_tokens: int
     cost_usd: float | None
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ def build_report(
         "repairs": [_repair(repair) for repair in repairs],
         "usage": {
             "calls": usage.calls,
+            "retries": usage.retries,
             "cached": usage.cached,
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
@@ -116,6 +121,8 @@ def _attempt(attempt: Attempt) -> AttemptPart:
     values = zip(attempt.verdicts, _values(attempt), strict=True)
     return {
         "messages": messages,
+        "transcript": _messages(attempt.transcript),
+        "notes": list(attempt.notes),
         **reply,
         "error": attempt.error,
         "skipped": attempt.skipped,
@@ -143,9 +150,20 @@ def _reply(reply: Reply) -> ReplyPart:
         "finish_reason": reply.finish_reason,
         "latency_s": reply.latency_s,
         "cached": reply.cached,
-        "usage": {"input_tokens": reply.usage.input_tokens, "output_tokens": reply.usage.output_tokens},
+        "usage": _usage(reply.usage),
         "cost_usd": reply.cost_usd,
     }
+
+
+def _message(message: Message) -> dict[str, Json]:
+    return {"role": message.role, "content": message.content, **message.extra}
+
+
+def _usage(usage: Usage) -> dict[str, int]:
+    """The tokens; their parts only where the provider told them."""
+    parts = {"cached_input_tokens": usage.cached_input_tokens, "reasoning_tokens": usage.reasoning_tokens}
+    told = {name: count for name, count in parts.items() if count}
+    return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, **told}
 
 
 def _values(attempt: Attempt) -> list[Json]:
@@ -192,9 +210,21 @@ def _repair(repair: RepairOutcome) -> RepairPart:
             }
             for proposal in repair.proposals
         ],
-        "calls": {"target": repair.target_calls, "meta": repair.meta_calls},
+        "calls": _calls(repair),
         "cost_usd": repair.cost_usd,
         "seconds": round(repair.seconds, 3),
         "diff": repair.diff,
         "trace": [{"calls": point.calls, **_share(accuracy(point.passed, point.total))} for point in repair.trace],
     }
+
+
+def _calls(repair: RepairOutcome) -> CallsPart:
+    """The calls of a repair; those of judges and customers, and stored replies, only where there were any."""
+    calls: CallsPart = {"target": repair.target_calls, "meta": repair.meta_calls}
+    if repair.judge_calls:
+        calls["judge"] = repair.judge_calls
+    if repair.customer_calls:
+        calls["customer"] = repair.customer_calls
+    if repair.cached_calls:
+        calls["cached"] = repair.cached_calls
+    return calls

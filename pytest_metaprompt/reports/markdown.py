@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart
+from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart, calls_line
 
 MOST_CHARACTERS = 60_000
 """GitHub takes 65,536 characters in a comment."""
@@ -94,7 +94,7 @@ def _repair(repair: RepairPart) -> str:
     else:
         lines.append("- hold-out: none, in-sample evidence only")
     calls = repair["calls"]
-    lines.append(f"- calls: {calls['target']} target, {calls['meta']} meta, in {repair['seconds']:.1f} s")
+    lines.append(f"- calls: {calls_line(calls)}, in {repair['seconds']:.1f} s")
     return "\n".join([*lines, *_diff(repair["diff"]), *_proposals(repair)])
 
 

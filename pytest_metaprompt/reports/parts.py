@@ -74,6 +74,8 @@ class AttemptPart(CallPart):
     """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
 
     skipped: str | None
+    transcript: list[dict[str, Json]]
+    notes: list[str]
     verdicts: list[VerdictPart]
     calls: list[CallPart]
 
@@ -125,10 +127,13 @@ class ProposalPart(TypedDict):
 
 
 class CallsPart(TypedDict):
-    """Calls of a repair."""
+    """Calls of a repair, and its replies from the cache or a cassette."""
 
     target: int
     meta: int
+    judge: NotRequired[int]
+    customer: NotRequired[int]
+    cached: NotRequired[int]
 
 
 class RepairPart(TypedDict):
@@ -155,6 +160,7 @@ class UsagePart(TypedDict):
     """What the session used."""
 
     calls: int
+    retries: int
     cached: int
     input_tokens: int
     output_tokens: int
@@ -169,3 +175,10 @@ class Report(TypedDict):
     gates: list[GatePart]
     repairs: list[RepairPart]
     usage: UsagePart
+
+
+def calls_line(calls: CallsPart) -> str:
+    """The calls of a repair in words; judges and customers only where there were any."""
+    more = (("judge", calls.get("judge", 0)), ("customer", calls.get("customer", 0)))
+    others = "".join(f", {count} {role}" for role, count in more if count)
+    return f"{calls['target']} target, {calls['meta']} meta{others}"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_metaprompt.clients.cache import CachedClient, ReplyStore, request_key
+from pytest_metaprompt.clients.cache import CachedClient, MemoryStore
+from pytest_metaprompt.clients.recorded import request_key
 from pytest_metaprompt.errors import ModelCallError
 from pytest_metaprompt.results import Request
 from pytest_metaprompt.suites import Message, ModelSpec
@@ -27,7 +28,7 @@ class HeldClient:
 
 def test_the_same_question_is_asked_once():
     inner = ScriptedClient(lambda request: "hi")
-    client = CachedClient(inner, ReplyStore())
+    client = CachedClient(inner, MemoryStore())
     first, second = ask(client), ask(client)
     assert (first.text, first.cached) == ("hi", False)
     assert (second.text, second.cached) == ("hi", True)
@@ -35,21 +36,21 @@ def test_the_same_question_is_asked_once():
 
 
 def test_clients_with_one_store_share_its_replies():
-    store = ReplyStore()
+    store = MemoryStore()
     ask(CachedClient(ScriptedClient(lambda request: "hi"), store))
     assert ask(CachedClient(ScriptedClient(lambda request: ModelCallError("asked")), store)).text == "hi"
 
 
 def test_equal_questions_at_once_share_one_call():
     inner = ScriptedClient(lambda request: "hi")
-    replies = ask(CachedClient(inner, ReplyStore()), *[request()] * 50)
+    replies = ask(CachedClient(inner, MemoryStore()), *[request()] * 50)
     assert len(inner.requests) == 1
     assert sorted(reply.cached for reply in replies) == [False] + [True] * 49
 
 
 def test_equal_questions_at_once_share_an_error_that_is_not_stored():
     inner = ScriptedClient(lambda request: ModelCallError("down"))
-    client = CachedClient(inner, ReplyStore())
+    client = CachedClient(inner, MemoryStore())
     assert [str(error) for error in ask(client, *[request()] * 5)] == ["down"] * 5
     assert len(inner.requests) == 1
     with pytest.raises(ModelCallError):
@@ -60,7 +61,7 @@ def test_equal_questions_at_once_share_an_error_that_is_not_stored():
 def test_another_asks_when_the_one_who_asked_is_stopped():
     async def story():
         inner = HeldClient()
-        client = CachedClient(inner, ReplyStore())
+        client = CachedClient(inner, MemoryStore())
         first = asyncio.create_task(client.ask(request()))
         await asyncio.sleep(0)
         others = [asyncio.create_task(client.ask(request())) for _ in range(3)]
@@ -78,7 +79,7 @@ def test_another_asks_when_the_one_who_asked_is_stopped():
 def test_one_who_waits_may_be_stopped_without_the_others():
     async def story():
         inner = HeldClient()
-        client = CachedClient(inner, ReplyStore())
+        client = CachedClient(inner, MemoryStore())
         tasks = [asyncio.create_task(client.ask(request())) for _ in range(3)]
         await asyncio.sleep(0)
         tasks[1].cancel()

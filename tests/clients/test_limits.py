@@ -1,7 +1,11 @@
-import pytest
+import asyncio
 
-from pytest_metaprompt.clients.limits import Caps, LimitedClient
-from pytest_metaprompt.errors import BudgetExhaustedError, ModelCallError
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_metaprompt.clients.limits import Caps, LimitedClient, estimate
+from pytest_metaprompt.errors import BudgetExhaustedError, ModelCallError, SetupError
 from pytest_metaprompt.results import Reply, Usage
 from pytest_metaprompt.testing import ScriptedClient
 from tests.clients.asking import ask, request
@@ -26,20 +30,105 @@ def test_clients_with_the_same_caps_share_them():
         ask(limited(caps)[0])
 
 
-def test_tokens_are_counted_after_a_call_and_checked_before_the_next():
-    client, inner = limited(Caps(tokens=15))
+def test_a_call_that_could_go_beyond_the_tokens_is_not_made():
+    client, inner = limited(Caps(tokens=28))
     ask(client)
     ask(client)
-    with pytest.raises(BudgetExhaustedError, match="the budget of 15 tokens is used up"):
+    with pytest.raises(BudgetExhaustedError) as caught:
         ask(client)
+    assert str(caught.value) == (
+        "the budget of 28 tokens has no room for another call: 20 tokens used, and it may take 10 tokens"
+        " (raise --metaprompt-max-tokens)"
+    )
     assert len(inner.requests) == 2
 
 
-def test_a_reply_from_a_store_costs_no_tokens():
-    client, inner = limited(Caps(tokens=1), lambda request: Reply("hi", usage=Usage(6, 4), cached=True))
-    ask(client)
-    ask(client)
-    assert len(inner.requests) == 2
+@given(most=st.integers(1, 200), sizes=st.lists(st.integers(1, 4), min_size=1, max_size=30))
+def test_tokens_never_go_over_however_many_calls_are_under_way(most, sizes):
+    replies = iter(sizes)
+    client, inner = limited(Caps(tokens=most), lambda request: Reply("hi", usage=Usage(5, next(replies))))
+    asked = ask(client, *[request(params={"max_tokens": 4})] * len(sizes), request(params={"max_tokens": 500}))
+    assert sum(5 + size for size in sizes[: len(inner.requests)]) <= most
+    assert {type(reply) for reply in asked} <= {Reply, BudgetExhaustedError}
+
+
+def test_the_first_call_goes_alone_where_nobody_knows_how_long_a_reply_becomes():
+    under_way = []
+
+    class Watched:
+        most = 0
+
+        async def ask(self, request):
+            under_way.append(request)
+            self.most = max(self.most, len(under_way))
+            if len(under_way) == 1 and not self.first_done:
+                await asyncio.sleep(0)
+            self.first_done = True
+            await asyncio.sleep(0)
+            under_way.remove(request)
+            return Reply("hi", usage=Usage(5, 5))
+
+        first_done = False
+
+    watched = Watched()
+    replies = ask(LimitedClient(watched, Caps(tokens=55)), *[request(sample=n) for n in range(10)])
+    assert sum(isinstance(reply, Reply) for reply in replies) == 5
+    assert watched.most > 1
+
+
+def test_dollars_never_go_over_however_many_calls_are_under_way():
+    inner = ScriptedClient(lambda request: Reply("hi", usage=Usage(5, 10), cost_usd=0.1))
+    client = LimitedClient(inner, Caps(usd=0.75), lambda: lambda usage: usage.output_tokens * 0.01)
+    replies = ask(client, *[request(params={"max_tokens": 10})] * 50)
+    assert len(inner.requests) == 7
+    assert sum(isinstance(reply, BudgetExhaustedError) for reply in replies) == 43
+    assert str(replies[-1]) == (
+        "the budget of $0.75 has no room for another call: $0.7 used, and it may take $0.1"
+        " (raise --metaprompt-max-cost)"
+    )
+
+
+def test_an_unknown_price_never_satisfies_a_cap_on_dollars():
+    client, inner = limited(Caps(usd=100.0))
+    with pytest.raises(BudgetExhaustedError, match="--metaprompt-max-cost is set, but no price is known for openai:m"):
+        ask(client)
+    assert not inner.requests
+
+
+def test_what_is_free_satisfies_every_cap_on_dollars():
+    inner = ScriptedClient(lambda request: Reply("hi", usage=Usage(5, 10), cost_usd=0.0))
+    ask(LimitedClient(inner, Caps(usd=0.0), lambda: lambda usage: 0.0), *[request()] * 5)
+    assert len(inner.requests) == 5
+
+
+def test_a_reply_that_is_shorter_than_it_might_be_gives_the_rest_back():
+    inner = ScriptedClient(lambda request: Reply("hi", usage=Usage(5, 5)))
+    client = LimitedClient(inner, Caps(tokens=130))
+    ask(client, *[request(params={"max_tokens": 100})] * 3)
+    assert len(inner.requests) == 3
+
+
+def test_a_call_that_was_not_made_gives_its_place_back():
+    client, inner = limited(Caps(calls=1, tokens=50), lambda request: SetupError("no key"))
+    for _ in range(3):
+        with pytest.raises(SetupError):
+            ask(client)
+    assert len(inner.requests) == 3
+
+
+def test_a_failed_call_keeps_what_it_may_have_used():
+    client, _ = limited(Caps(tokens=50), lambda request: ModelCallError("timed out"))
+    with pytest.raises(ModelCallError, match="timed out"):
+        ask(client, request(params={"max_tokens": 40}))
+    with pytest.raises(BudgetExhaustedError):
+        ask(client, request(params={"max_tokens": 40}))
+
+
+def test_what_a_call_may_take_is_estimated_from_its_text_and_its_limit():
+    long = request("x" * 3000, params={"max_tokens": 50, "n": 2, "tools": [{"name": "x" * 290}]})
+    assert estimate(long).input_tokens == pytest.approx(1100, abs=15)
+    assert estimate(long).output_tokens == 100
+    assert estimate(request("hi")).output_tokens is None
 
 
 def test_time_runs_from_when_the_caps_were_made():

@@ -164,7 +164,9 @@ cases:
 
 def test_cases_are_not_judged_by_defaults_that_are_broken(folder: Folder) -> None:
     text = "routine: r.md\ndefaults: {varss: {a: 1}}\ncases: [{input: '{{a}}', expect: x}]\n"
-    assert folder.problems(text) == ["2: unknown key 'varss' (did you mean 'vars'? known: assert, tags, vars)"]
+    assert folder.problems(text) == [
+        "2: unknown key 'varss' (did you mean 'vars'? known: assert, simulate, tags, vars)"
+    ]
 
 
 def test_places_are_relative_to_the_root_or_as_they_are(folder: Folder, tmp_path: Path) -> None:

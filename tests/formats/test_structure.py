@@ -194,11 +194,12 @@ def test_a_spoiled_suite_is_read_or_refused_but_never_a_crash(
 
 
 TOP = (
-    "known: cases, defaults, description, fix, gate, judge, meta, min_pass, objective, repeat, routine, source, target"
+    "known: cases, defaults, description, embedding, fix, gate, judge, meta, min_pass, objective, repeat, routine, "
+    "source, target"
 )
-CASE = "known: assert, expect, id, input, messages, protected, split, tags, vars"
+CASE = "known: assert, expect, id, input, messages, protected, simulate, split, tags, turns, vars"
 ASSERTION = (
-    "known: assert, config, ignore_order, ignore_paths, metric, mode, "
+    "known: assert, config, factuality, ignore_order, ignore_paths, metric, mode, provider, scope, "
     "threshold, tolerance, transform, type, value, weight"
 )
 REST = "routine: r.md\ncases: [{input: hi, expect: ho}]\n"
@@ -288,7 +289,7 @@ def test_a_flaw_of_a_suite_is_told_in_words(folder: Folder, text: str, problem: 
         (
             "- {dataset: d.csv, datset: e}",
             "3: unknown key 'datset' (did you mean 'dataset'? known: assert, csv, dataset, "
-            "expect, id, input, key, limit, messages, protected, seed, split, tags, vars)",
+            "expect, id, input, key, limit, messages, protected, seed, simulate, split, tags, turns, vars)",
         ),
     ],
 )
@@ -343,7 +344,7 @@ def test_the_schema_lists_the_assertions_that_can_be_checked() -> None:
             "fix: {budget: {call: 5}}",
             "1: unknown key 'call' (did you mean 'calls'? known: calls, seconds, tokens, usd)",
         ),
-        ("defaults: {tag: [x]}", "1: unknown key 'tag' (did you mean 'tags'? known: assert, tags, vars)"),
+        ("defaults: {tag: [x]}", "1: unknown key 'tag' (did you mean 'tags'? known: assert, simulate, tags, vars)"),
     ],
 )
 def test_a_slip_in_a_nested_place_is_told(folder: Folder, text: str, problem: str) -> None:

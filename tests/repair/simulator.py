@@ -117,7 +117,7 @@ async def simulate(
     client = SimulatedClient(world)
     suite = _suite(world, repeat)
     routine = parse_routine(BASE, name=ROUTINE, form="plain")
-    asker = Asker(lambda spec: client, lambda suite, assertion: RightScorer())
+    asker = Asker(lambda suite, spec: client, lambda suite, assertion: RightScorer())
     results = []
     for case in suite.cases:
         attempts = [await asker.attempt(suite, case, routine, sample) for sample in range(repeat)]
@@ -127,6 +127,7 @@ async def simulate(
         runs=(Run(suite, tuple(results)),),
         subjects=tuple(Subject(case.id, suite, case) for case in suite.cases),
         asker=asker,
+        prober=asker,
         proposers={"listed": ListedProposer(suggest)},
         editable=frozenset({"system"}),
         tools=frozenset(),

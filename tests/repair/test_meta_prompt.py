@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import Place
 from pytest_metaprompt.repair.clusters import cluster, round_robin
 from pytest_metaprompt.repair.meta_prompt import BATCH_CHARACTERS, build_messages
 from pytest_metaprompt.results import Attempt, Observation, ProposalRecord, RepairState, Reply, Subject, Verdict
-from pytest_metaprompt.suites import Assertion, Case, ModelSpec, RoutineRef, Suite
+from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, RoutineRef, Suite
 
 TOOLS = [{"type": "function", "function": {"name": "check_ticket", "parameters": {}}}]
 
@@ -104,3 +105,16 @@ def test_failures_of_one_kind_stand_together_and_the_race_alternates_between_kin
     many = [seen(name, "m", "o", reason=f"kind {name[0]}, got '{name}'") for name in ("a1", "a2", "a3", "b1")]
     assert [[one.subject.key for one in group] for group in cluster(many)] == [["a1", "a2", "a3"], ["b1"]]
     assert [one.subject.key for one in round_robin(many)] == ["a1", "b1", "a2", "a3"]
+
+
+def test_a_long_conversation_is_shown_from_both_ends() -> None:
+    one = seen("a", "where?", "here")
+    said = tuple(Message("user" if at % 2 else "assistant", f"line {at} " + "x" * 3000) for at in range(40))
+    talked = replace(one, attempt=replace(one.attempt, transcript=said))
+    [group] = sections(body(state(talked)))["failing cases"]
+    shown = group["examples"][0]["conversation"]
+    assert [entry["content"][:7].strip() for entry in shown[:2]] == ["line 0", "line 1"]
+    assert shown[8] == "[... 24 messages left out ...]"
+    assert shown[-1]["content"].startswith("line 39")
+    assert len(shown) == 17
+    assert all(len(entry["content"]) < 1500 for entry in shown if isinstance(entry, dict))

@@ -95,6 +95,13 @@ def test_a_plain_routine_is_guarded(text: str, reason: str) -> None:
     assert reason in refusal(text, plain_terms())
 
 
+def test_a_rule_may_name_the_tool_that_a_case_expects_but_no_other_answer_as_long() -> None:
+    expecting = replace(plain_terms(), subjects=(subject("refund", {}, answer="process_refund"),))
+    try_text(RULES + "If the goods are damaged, then call process_refund.\n", expecting)
+    leaking = replace(plain_terms(), subjects=(subject("refund", {}, answer="ORD-4711-2026"),))
+    assert "copies the expected answer of 'refund'" in refusal(RULES + "Say ORD-4711-2026.\n", leaking)
+
+
 def test_a_text_that_was_tried_is_not_tried_again() -> None:
     text = RULES + "Be kind."
     assert refusal(text, plain_terms(seen=frozenset({text}))) == "was tried before"

@@ -5,9 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.protocols import Graders
 from pytest_metaprompt.results import Verdict
-from pytest_metaprompt.scorers import KNOWN, open_scorer
+from pytest_metaprompt.scorers import GRADED, KNOWN, open_scorer
 from pytest_metaprompt.scorers.negation import Negated
+from pytest_metaprompt.suites import ModelSpec
+from pytest_metaprompt.testing import ScriptedClient
 
 from .asking import NOWHERE, assertion, attempt, call, judge
 
@@ -69,12 +72,34 @@ calls = st.lists(
 )
 
 
-def _outcome(wanted, tried):
-    """The verdict, or the sort of the error."""
+GRADED_VALUES = st.sampled_from(["a", "b", ["a", "b"], None, 3, {"a": 1}])
+VALUES |= dict.fromkeys(GRADED, GRADED_VALUES)
+
+
+def _outcome(wanted, tried, answer=""):
+    """The verdict, or the sort of the error. A graded assertion's judge and embedding model both give the answer."""
+    model = ModelSpec("openai", "any")
+    client = ScriptedClient(lambda request: answer)
+    graders = Graders(client, client, lambda value: model, judge=model, embedding=model)
     try:
-        return asyncio.run(open_scorer(wanted, base=NOWHERE).score(tried))
+        return asyncio.run(open_scorer(wanted, base=NOWHERE, graders=graders).score(tried))
     except MetapromptError as error:
         return type(error)
+
+
+ANSWERS = [
+    "",
+    "I cannot say.",
+    '{"pass": true}',
+    '{"pass": "yes", "score": 1}',
+    '{"reason": "no", "pass": false, "score": 0.2}',
+    '{"reason": "fine", "pass": true, "score": 1, "category": "C", "steps": ["look"], "questions": ["q?"]}',
+    '{"category": "D"}',
+    '{"score": 7, "steps": ["look"]}',
+    '{"items": [{"number": 1, "attributed": true, "relevant": false, "supported": true}]}',
+    "[1, 0]",
+    "[]",
+]
 
 
 def test_every_type_is_covered_here():
@@ -85,15 +110,15 @@ def test_every_type_is_covered_here():
 @settings(deadline=None, max_examples=40)
 @given(data=st.data(), text=texts, calls=calls)
 def test_not_turns_every_verdict_round_and_leaves_every_error_an_error(kind, data, text, calls):
-    value = data.draw(VALUES[kind])
+    value, answer = data.draw(VALUES[kind]), data.draw(st.sampled_from(ANSWERS))
     measured = data.draw(
         st.sampled_from(
             [{"params": TOOLS}, {"finish_reason": "stop", "latency_s": 0.1, "cost_usd": 0.2, "logprobs": (-0.1, -3.0)}]
         )
     )
-    tried = attempt(text, calls=calls, **measured)
+    tried = attempt(text, calls=calls, variables={"query": "q?", "context": "It is a."}, **measured)
     fields = {"threshold": THRESHOLDS.get(kind), "children": CHILDREN.get(kind, ())}
-    plain, negated = (_outcome(assertion(type_, value, **fields), tried) for type_ in (kind, f"not-{kind}"))
+    plain, negated = (_outcome(assertion(type_, value, **fields), tried, answer) for type_ in (kind, f"not-{kind}"))
     if isinstance(plain, Verdict):
         assert negated.passed is not plain.passed
         assert negated.score == pytest.approx(1 - plain.score)

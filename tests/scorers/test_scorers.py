@@ -17,7 +17,10 @@ def test_the_known_types_are_those_of_the_reference():
         "is-valid-function-call", "is-valid-openai-function-call", "levenshtein", "word-count", "rouge-n", "bleu",
         "gleu", "latency", "cost", "finish-reason", "is-refusal", "python", "javascript", "webhook", "perplexity",
         "perplexity-score", "assert-set", "evals-match",
-    } <= KNOWN  # fmt: skip
+        "llm-rubric", "factuality", "model-graded-factuality", "model-graded-closedqa", "g-eval", "answer-relevance",
+        "conversation-relevance", "context-recall", "context-relevance", "context-faithfulness", "similar",
+        "similar:cosine", "similar:dot", "similar:euclidean",
+    } == KNOWN  # fmt: skip
 
 
 def test_an_unknown_type_is_refused_with_the_nearest_one():

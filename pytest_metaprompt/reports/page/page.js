@@ -18,12 +18,14 @@
 
   const rows = report.suites.flatMap((one) => one.cases.map((found) => ({ suite: one, found, haystack: null })));
 
+  const said = (attempt) => [...(attempt.messages || []), ...(attempt.transcript || [])];
+
   const haystack = (row) => {
     if (row.haystack === null) {
       const parts = [row.found.id, row.suite.path, ...row.found.tags];
       for (const attempt of row.found.attempts) {
         parts.push(attempt.text, attempt.error || "", ...attempt.verdicts.map((verdict) => verdict.reason));
-        for (const message of attempt.messages || []) parts.push(message.content);
+        for (const message of said(attempt)) parts.push(message.content);
         for (const call of attempt.tool_calls) parts.push(call.name, JSON.stringify(call.arguments));
       }
       row.haystack = parts.join("\n").toLowerCase();
@@ -75,12 +77,15 @@
     const result = outcomeOf(attempt);
     const node = make("section", "attempt");
     if (total > 1) node.append(make("h3", TONES[result], `Attempt ${index + 1}: ${result}`));
-    for (const one of attempt.messages || []) {
+    for (const one of said(attempt)) {
       const calls = (one.tool_calls || []).map((call) => callText(call.function || call));
       node.append(message(one.role, [one.content, ...calls].filter((text) => text).join("\n")));
     }
-    if (attempt.text) node.append(message("reply", attempt.text, "reply"));
-    for (const call of attempt.tool_calls) node.append(message("tool call", callText(call), "reply"));
+    if (!(attempt.transcript || []).length) {
+      if (attempt.text) node.append(message("reply", attempt.text, "reply"));
+      for (const call of attempt.tool_calls) node.append(message("tool call", callText(call), "reply"));
+    }
+    for (const note of attempt.notes || []) node.append(message("note", note, ""));
     if (attempt.error) node.append(message("error", attempt.error, "bad"));
     if (attempt.skipped) node.append(message("skipped", attempt.skipped));
     for (const verdict of attempt.verdicts) {

@@ -1,0 +1,44 @@
+"""The one place that decides what of a conversation an assertion looks at: its last turn, or all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pytest_metaprompt.protocols import Scorer
+from pytest_metaprompt.results import Attempt, Verdict
+from pytest_metaprompt.scorers.values import read_choice
+from pytest_metaprompt.scorers.verdicts import reply_of
+from pytest_metaprompt.suites import Assertion
+
+Scope = Literal["turn", "conversation"]
+
+_WHOLE = frozenset({"tool-calls", "tool-call-f1", "is-valid-openai-tools-call"})
+"""The types that are about sets or sequences of calls, and so about all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """Shows the inner scorer every text and every call of a conversation, where `scope` is the conversation."""
+
+    inner: Scorer
+    scope: Scope
+
+    async def score(self, attempt: Attempt) -> Verdict:
+        """The inner scorer's verdict. A case that is no conversation has one turn, and both scopes are the same."""
+        if self.scope == "turn" or not attempt.transcript:
+            return await self.inner.score(attempt)
+        said = [one.content for one in attempt.transcript if one.role == "assistant" and one.content]
+        reply = replace(reply_of(attempt), text="\n\n".join(said), tool_calls=attempt.calls)
+        return await self.inner.score(replace(attempt, reply=reply))
+
+
+def scope_of(assertion: Assertion) -> Scope:
+    """What the assertion looks at: its `scope`, else what its type says.
+
+    Raises:
+        MetapromptError: `scope` is neither `turn` nor `conversation`.
+    """
+    if "scope" not in assertion.settings:
+        return "conversation" if assertion.kind in _WHOLE else "turn"
+    return "conversation" if read_choice(assertion, "scope", ("turn", "conversation")) == "conversation" else "turn"

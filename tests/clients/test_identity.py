@@ -1,0 +1,42 @@
+import os
+
+import pytest
+
+from pytest_metaprompt.clients.identity import identity, runs_live, secrets_of
+from pytest_metaprompt.suites import ModelSpec
+
+
+def told(spec, tmp_path, **environ):
+    return identity(spec, root=tmp_path, environ=environ)
+
+
+def test_a_server_is_known_by_its_address_without_a_login(tmp_path):
+    spec = ModelSpec("openai", "m")
+    assert told(spec, tmp_path) == "https://api.openai.com/v1"
+    assert told(spec, tmp_path, OPENAI_BASE_URL="http://ada:secret@here:80/v1/") == "http://here:80/v1"
+    assert told(ModelSpec("openai", "m", base_url="http://there/v1"), tmp_path) == "http://there/v1"
+
+
+def test_a_local_model_is_known_by_its_file_as_it_is_now(tmp_path):
+    weights = tmp_path / "m.gguf"
+    weights.write_bytes(b"one")
+    spec = ModelSpec("local", "m.gguf")
+    first = told(spec, tmp_path)
+    os.utime(weights, ns=(1, 1))
+    assert told(spec, tmp_path) != first
+    weights.write_bytes(b"three")
+    assert len({first, told(spec, tmp_path)}) == 2
+    assert told(ModelSpec("local", "none.gguf"), tmp_path) is None
+
+
+@pytest.mark.parametrize("provider", ["python", "echo", "of-a-plugin"])
+def test_what_is_not_known_is_not_kept(provider, tmp_path):
+    assert told(ModelSpec(provider, "x"), tmp_path) is None
+    assert runs_live(ModelSpec(provider, "x")) == (provider != "of-a-plugin")
+
+
+def test_secrets_are_the_keys_and_the_password_of_the_address():
+    spec = ModelSpec("openai", "m", base_url="http://ada:pass-word@here/v1", api_key_env="ACME_KEY")
+    environ = {"OPENAI_API_KEY": "sk-openai", "ACME_KEY": "sk-acme", "OTHER": "sk-other"}
+    assert secrets_of(spec, environ) == {"sk-openai", "sk-acme", "pass-word"}
+    assert secrets_of(ModelSpec("openai", "m"), {"OPENAI_API_KEY": "x"}) == frozenset()

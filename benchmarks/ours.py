@@ -82,6 +82,7 @@ async def _repair(arm: str, meter: Meter, *, seed: int, demonstrations: bool) ->
             runs=(Run(suite, tuple(results)),),
             subjects=tuple(Subject(case.id, suite, case) for case in suite.cases),
             asker=asker,
+            prober=asker,
             proposers=proposers,
             editable=routine.editable,
             tools=frozenset(),

@@ -112,6 +112,23 @@ def test_the_page_shows_what_the_results_say() -> None:
     assert report.filled(page, report.RESULTS) == page
 
 
+def test_the_findings_on_the_page_hold() -> None:
+    broad, narrow, optimal = (report.read(report.RESULTS / f"{name}.json") for name in ("broad", "narrow", "optimal"))
+    cured = {arm: sum(run["after"]["fixed"] for run in runs) for arm, runs in broad.items()}
+    early = {arm: sum(report.sealed_by(run, 200) for run in runs) for arm, runs in broad.items()}
+    solved = {arm: sum(run["after"]["solved"] for run in runs) for arm, runs in narrow.items()}
+    breaks = {arm: sum(map(report.has_regression, runs)) for arm, runs in narrow.items()}
+    calls = {arm: sum(run["target_calls"] for run in runs) for arm, runs in broad.items()}
+    lucky = {arm: sum(run["written"] for run in runs) / len(runs) for arm, runs in optimal.items()}
+    assert cured["gepa-greedy"] > cured["ours"]
+    assert early["best-of-n"] > early["ours"]
+    assert early["gepa-tuned"] > early["ours"]
+    assert solved["ours-long"] > solved["ours-16-rounds"] > solved["ours"] > solved["ours-k1"]
+    assert breaks["ours-no-guard"] > breaks["ours"]
+    assert calls["ours-shows-all"] < calls["ours"]
+    assert lucky["ours-no-confirm"] > lucky["ours"]
+
+
 @pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
 def test_the_kept_results_have_enough_runs_and_none_beyond_the_cap(path: Path) -> None:
     arms = report.read(path)

@@ -1,6 +1,7 @@
 # make demo   watch a real model fail its prompt tests, be repaired, and pass (offline once installed)
 # make test   the whole test suite
 # make test-oldest  the plugin's tests with the oldest pytest that is supported
+# make compat  how far promptfoo's configs give the same results here (needs the recorded results)
 # make check  format, lint, types, import contract
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ SOURCES := pyproject.toml README.md $(shell find pytest_metaprompt -type f -not 
 DEMO := .demo
 OLDEST := .venv-oldest
 
-.PHONY: demo test test-oldest check clean
+.PHONY: demo test test-oldest check compat clean
 
 demo: $(VENV)/demo.stamp
 	@rm -rf $(DEMO) && mkdir -p $(DEMO) && cp -R example_project $(DEMO)/
@@ -23,6 +24,9 @@ demo: $(VENV)/demo.stamp
 
 test: $(VENV)/test.stamp
 	$(BIN)/pytest
+
+compat: $(VENV)/test.stamp
+	$(BIN)/python benchmarks/compatibility.py
 
 # The oldest pytest that is supported, in an environment of its own.
 test-oldest: $(OLDEST)/stamp

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from pytest_metaprompt.errors import MetapromptError, Place
 from pytest_metaprompt.results import CaseResult, Run
-from pytest_metaprompt.stats import fisher_p
+from pytest_metaprompt.stats import counts, fisher_p
 from pytest_metaprompt.suites import Assertion, Case
 
 BASELINE_ATTEMPTS = 3
@@ -158,12 +158,6 @@ def record_of(run: Run, *, routine: str, old: SuiteRecord | None) -> SuiteRecord
 def _entry(result: CaseResult) -> CaseRecord:
     passed, attempts = counts(result)
     return CaseRecord(passed, attempts, case_digest(result.case))
-
-
-def counts(result: CaseResult) -> tuple[int, int]:
-    """How many of a case's attempts passed, and how many gave a valid answer."""
-    valid = [attempt for attempt in result.attempts if attempt.error is None]
-    return sum(attempt.passed for attempt in valid), len(valid)
 
 
 def suspects(run: Run, record: SuiteRecord) -> list[CaseResult]:

@@ -97,8 +97,8 @@ class Exchange:
 class Attempt:
     """One asking of a case. One of `reply` and `error` is set, or both where a check could not work.
 
-    `skipped` says why the case cannot be judged on this machine; the model was not asked then. `params` are those that
-    the target was asked with.
+    `skipped` says why the case was not judged: it cannot be on this machine (the model was not asked then), or it asks
+    for nothing. `params` are those that the target was asked with.
 
     Of a conversation `reply` is the target's last turn, `transcript` all that was said after `messages`, and `calls`
     every tool call in it. `notes` says what a reader should know besides, such as a call of an undefined tool.
@@ -122,7 +122,10 @@ class Attempt:
 
     @property
     def passed(self) -> bool:
-        """Whether there is a reply and every assertion that carries weight holds."""
+        """Whether there is a reply and every assertion that carries weight holds, or the score reaches the case's
+        threshold where it has one."""
+        if self.case.threshold is not None and self.verdicts:
+            return self.error is None and self.score >= self.case.threshold
         counted = [verdict for verdict in self.verdicts if verdict.weight > 0] or list(self.verdicts)
         return self.error is None and bool(counted) and all(verdict.passed for verdict in counted)
 

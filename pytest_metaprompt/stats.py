@@ -6,9 +6,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
+from typing import Literal
 
-from pytest_metaprompt.results import GateResult, Run
+from pytest_metaprompt.results import CaseResult, GateResult, Run
 from pytest_metaprompt.suites import GateSettings
+
+Stability = Literal["passing", "failing", "flaky"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,25 @@ def accuracy(passed: int, total: int, *, confidence: float = 0.95) -> Accuracy:
     low, high = (centre - spread) / scale, (centre + spread) / scale
     # At the ends the formula gives 0 and 1 but for rounding.
     return Accuracy(passed, total, share, 0.0 if passed == 0 else low, 1.0 if passed == total else high)
+
+
+def counts(result: CaseResult) -> tuple[int, int]:
+    """How many of a case's attempts passed, and how many gave a valid answer."""
+    valid = [attempt for attempt in result.attempts if attempt.error is None and attempt.skipped is None]
+    return sum(attempt.passed for attempt in valid), len(valid)
+
+
+def case_rate(result: CaseResult) -> Accuracy:
+    """The share of a case's attempts that passed, of those that were answered, with its interval."""
+    return accuracy(*counts(result))
+
+
+def stability(result: CaseResult) -> Stability | None:
+    """Whether all, none or some of the answered attempts passed; None where none was answered."""
+    passed, total = counts(result)
+    if total == 0:
+        return None
+    return "passing" if passed == total else "flaky" if passed else "failing"
 
 
 def mcnemar_p(fixed: int, broken: int) -> float:

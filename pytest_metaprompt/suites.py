@@ -52,6 +52,7 @@ class ModelSpec:
     base_url: str | None = None
     api_key_env: str | None = None
     price: Price | None = None
+    api_key: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.provider}:{self.name}"
@@ -119,8 +120,58 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True)
+class ColumnTest:
+    """What a promptfoo test says beside its vars and assertions. Its texts are templates.
+
+    `output` stands in for the reply where it is not None. `store_as` names a variable of later tests, `conversation`
+    the one that the test belongs to. `config` goes over what the prompt and its provider send, `target` takes the place
+    of the suite's. `scoring` is a function (`file.py:name`) that has the last word.
+    """
+
+    prefix: str = ""
+    suffix: str = ""
+    transform: str | None = None
+    transform_vars: str | None = None
+    store_as: str | None = None
+    conversation: str | None = None
+    sees_conversation: bool = True
+    output: Json = None
+    config: Mapping[str, Json] = field(default_factory=dict)
+    metadata: Mapping[str, Json] = field(default_factory=dict)
+    target: ModelSpec | None = None
+    scoring: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A prompt of a promptfoo config with one of its providers. Relative paths start from `folder`.
+
+    The prompt's text is the suite's routine, or comes from `function` (`file.py:name`) or `command`. `serial` says that
+    its tests see what came before them, and `derived` holds the metrics computed from others, by name. `concurrency` is
+    how many tests of the config may be under way at once, and `notes` what the user should be told about it.
+    """
+
+    folder: Path
+    prompt: str
+    provider: str
+    function: str | None = None
+    command: str | None = None
+    config: Mapping[str, Json] = field(default_factory=dict)
+    transform: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    serial: bool = False
+    delay_s: float = 0.0
+    derived: tuple[tuple[str, str], ...] = ()
+    concurrency: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One situation and what must hold for the reply. `answer` is the whole right reply, where it is known."""
+    """One situation and what must hold for the reply. `answer` is the whole right reply, where it is known.
+
+    With a `threshold` the case passes when its weighted score reaches it, whatever single assertions say.
+    """
 
     id: str
     where: Place
@@ -132,6 +183,8 @@ class Case:
     tags: tuple[str, ...] = ()
     split: Split | None = None
     protected: bool = False
+    threshold: float | None = None
+    column_test: ColumnTest | None = None
     simulation: Simulation | None = None
 
 
@@ -249,6 +302,7 @@ class Suite:
     gate: GateSettings | None = None
     fix: FixSettings = FixSettings()
     part: str = ""
+    column: Column | None = None
     embedding: ModelSpec | None = None
 
     @property

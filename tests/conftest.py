@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from hypothesis import settings
 
+from pytest_metaprompt.reports.json_report import report_schema_text
 from pytest_metaprompt.testing import ScriptedServer
 
 # How fast an example runs is the machine's affair.
@@ -20,7 +22,7 @@ settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
 # Loaded here once: pytester forgets what its runs import, and compiled parts must not be loaded twice.
-for _name in ("deepdiff", "jsonschema", "openai", "yaml"):
+for _name in ("deepdiff", "httpcore2", "jsonschema", "openai", "yaml"):
     importlib.import_module(_name)
 
 Body = dict[str, Any]
@@ -80,6 +82,8 @@ class Project:
             result = run("--metaprompt-report=report.json", "-p", "no:hypothesispytest", *args)
         report = self.path / "report.json"
         found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None
+        if found is not None:
+            jsonschema.Draft202012Validator(json.loads(report_schema_text())).validate(found)
         report.unlink(missing_ok=True)
         return After(result, result.stdout.str() + result.stderr.str(), self.files(), found)
 

@@ -84,7 +84,7 @@ def _read_base_url(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
 
 
 def _read_key(spec: ModelSpec, name: str, environ: Mapping[str, str], *, needed: bool) -> str | None:
-    key = environ.get(name, "").strip()
+    key = (spec.api_key or environ.get(name, "")).strip()
     if not key and needed:
         raise SetupError(f"{spec} needs a key, and {name} is not set", hint=f"type: export {name}=...")
     if not (key.isascii() and key.isprintable()):

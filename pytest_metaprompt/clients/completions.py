@@ -28,7 +28,7 @@ def read_completion(completion: object, *, latency_s: float) -> Reply:
         raise ModelCallError(f"the reply has no message: {show(completion)}")
     return Reply(
         text=_text(message),
-        tool_calls=read_tool_calls(message.get("tool_calls")),
+        tool_calls=read_tool_calls(message.get("tool_calls")) or _legacy_call(message.get("function_call")),
         finish_reason=_text_or_none(choices[0].get("finish_reason")),
         usage=read_usage(completion.get("usage")),
         latency_s=latency_s,
@@ -73,6 +73,11 @@ def read_usage(usage: object) -> Usage:
         _detail(usage, "completion_tokens_details", "reasoning_tokens")
         or _detail(usage, "output_tokens_details", "reasoning_tokens"),
     )
+
+
+def _legacy_call(call: object) -> tuple[ToolCall, ...]:
+    """The `function_call` of a message, which came before tool calls; it has no id."""
+    return () if call is None else (_tool_call(call),)
 
 
 def show(value: object) -> str:

@@ -11,4 +11,4 @@ class EchoClient:
     async def ask(self, request: Request) -> Reply:
         """The last user message, unchanged."""
         said = [message.content for message in request.messages if message.role == "user"]
-        return Reply(said[-1] if said else "", finish_reason="stop")
+        return Reply(said[-1] if said else "", finish_reason="stop", cost_usd=0.0)

@@ -110,7 +110,8 @@ def open_client(spec: ModelSpec, *, root: Path, paces: Paces | None = None) -> C
         SetupError: A key, a package, a file or a callable that the model needs is missing.
         MetapromptError: The provider is not known.
     """
-    _check_provider(spec.provider, str(spec))
+    if spec.provider not in _OPENERS:
+        _check_provider(spec.provider, str(spec))
     if spec.provider in _ADDED:
         from pytest_metaprompt.clients.added import open_added
 
@@ -181,6 +182,18 @@ def _open_github(spec: ModelSpec, around: _Surroundings) -> Client:
     return open_github(spec, paces=around.paces)
 
 
+def _open_program(spec: ModelSpec, around: _Surroundings) -> Client:
+    from pytest_metaprompt.clients.program import ProgramClient
+
+    return ProgramClient(spec, root=around.root)
+
+
+def _open_promptfoo_python(spec: ModelSpec, around: _Surroundings) -> Client:
+    from pytest_metaprompt.clients.promptfoo_python import PromptfooPythonClient
+
+    return PromptfooPythonClient(spec)
+
+
 _OPENERS: Mapping[str, Callable[[ModelSpec, _Surroundings], Client]] = {
     "openai": _open_openai,
     "openai-responses": _open_responses,
@@ -188,4 +201,6 @@ _OPENERS: Mapping[str, Callable[[ModelSpec, _Surroundings], Client]] = {
     "python": _open_python,
     "echo": _open_echo,
     "github": _open_github,
+    "exec": _open_program,
+    "promptfoo-python": _open_promptfoo_python,
 }

@@ -74,13 +74,15 @@ class Document:
     problems: tuple[MetapromptError, ...] = ()
 
 
-def read_marked(text: str, path: str) -> Document:
+def read_marked(text: str, path: str, *, finite: bool = True) -> Document:
     """The tree of a YAML text with one document; the root of an empty text is None.
+
+    With `finite` off, `.inf` and `.nan` are numbers, too, and a number too long for one is a text.
 
     Raises:
         SuiteFileError: The text is no YAML, or cannot be a tree, so that there is nothing to go on with.
     """
-    builder = _Builder(text, path)
+    builder = _Builder(text, path, finite=finite)
     try:
         for event in _events(text, path):
             builder.take(event)
@@ -171,10 +173,11 @@ class _Open:
 class _Builder:
     """Builds the tree from the parser's events, without recursion."""
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, *, finite: bool) -> None:
         self.root = Marked(None, 1)
         self.problems: list[MetapromptError] = []
         self._path = path
+        self._finite = finite
         self._open: list[_Open] = []
         self._anchors: dict[str, tuple[Marked, int]] = {}
         self._documents = 0
@@ -211,6 +214,8 @@ class _Builder:
                 return text
             return resolve(text) if plain or tag is None else resolve_tagged(tag, text)
         except ValueError:
+            if not self._finite:
+                return float(text.replace(".", "")) if text.lower().endswith((".inf", ".nan")) else text
             shown = text if len(text) <= 40 else text[:37] + "..."
             self._report(line, f"{shown} is not a number that JSON can hold", "put it in quotes to make it a text")
         except LookupError:

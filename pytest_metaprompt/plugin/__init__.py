@@ -41,6 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
     options = config.stash[options_key] = read_options(config)
     refuse_xdist(config, options)
+    if options.trace:
+        from pytest_metaprompt.plugin.tracing import refuse_without_package
+
+        refuse_without_package()
     if options.fix and options.mode == "review":
         from pytest_metaprompt.plugin.reviewing import refuse_without_terminal
 

@@ -1,18 +1,20 @@
-"""What follows the tests: repairs and what they change in pytest's count, reports, the summary, the exit code."""
+"""What follows the tests: repairs and what they change in pytest's count, reports, the exit code."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
+from pytest_metaprompt.plugin.junit import AfterRepair, Truth, case_properties, gate_properties
 from pytest_metaprompt.plugin.running import set_aside
-from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
-from pytest_metaprompt.plugin.terminal import HEADING, cost_words, suite_row, write_failing, write_repair, write_table
-from pytest_metaprompt.results import GateResult, RepairOutcome, Run
+from pytest_metaprompt.plugin.session import CaseKey, PromptSession
+from pytest_metaprompt.results import GateResult, Run
 from pytest_metaprompt.suites import SuiteKey
 
 
@@ -41,16 +43,12 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
 
     terminal = _terminal(session.config)
 
-    def say(text: str) -> None:
-        if terminal is not None:
-            terminal.write_line(text)
-
     if terminal is not None:
         terminal.ensure_newline()
     if state.options.fix_note is not None:
         state.notes.append(state.options.fix_note)
     with set_aside(session, state.notes.append):
-        state.repairs.extend(repair_all(state, say))
+        state.repairs.extend(repair_all(state, state.waiting.write))
     write_patch(state)
     for repair in state.repairs:
         if repair.status == "applied":
@@ -76,6 +74,33 @@ def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalRe
     last_failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
     for nodeid in better:
         last_failed.pop(nodeid, None)
+    path = session.config.getoption("xmlpath", None)
+    if path and state.final:
+        told = AfterRepair(
+            _xml_path(session.config, path), dict(_truths(state, session.items)), repaired=frozenset(better)
+        )
+        session.config.pluginmanager.register(told, "metaprompt-junit")
+
+
+def _xml_path(config: pytest.Config, given: str) -> Path:
+    """Where pytest writes the XML: as it reads the option itself."""
+    return config.invocation_params.dir / Path(os.path.expandvars(given)).expanduser()
+
+
+def _truths(state: PromptSession, items: Sequence[pytest.Item]) -> Iterator[tuple[str, Truth]]:
+    """What is true now of every item of a suite whose routine was repaired."""
+    results = {CaseKey(key, result.case.id): result for key, run in state.final.items() for result in run.results}
+    for item in items:
+        key = _key_of(state, item)
+        if key in results:
+            loaded, result = state.suites[key.suite], results[key]
+            told = case_properties(item.nodeid, loaded.name, loaded.suite, result)
+            yield item.nodeid, Truth(told, result, gated=loaded.suite.gate is not None)
+        elif isinstance(item, GateItem) and item.loaded.suite.key in state.final:
+            judged = state.judge(item.loaded, runs=state.final)
+            if isinstance(judged, GateResult):
+                told = gate_properties(item.nodeid, item.loaded.name, judged.reasons)
+                yield item.nodeid, Truth(told, reached=judged.passed)
 
 
 def _good_items(state: PromptSession, items: Sequence[pytest.Item], runs: Mapping[SuiteKey, Run]) -> set[str]:
@@ -123,68 +148,16 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
         return
     state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
     state.notes.extend(state.models.notes)
+    if state.models.batching is not None:
+        state.notes.extend(state.models.batching.notes)
+    from pytest_metaprompt.plugin.keeping import keep
     from pytest_metaprompt.plugin.report_files import write_reports
 
+    keep(state)
     write_reports(state)
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
-    """The table of suites, failing cases under gates, repairs, and notes."""
-    runs = state.runs()
-    ran = {key: loaded for key, loaded in state.suites.items() if runs[key].results}
-    if not ran and not state.notes:
-        return
-    terminal.section("metaprompt")
-    for key, loaded in ran.items():
-        if loaded.suite.gate is not None:
-            bad = [result for result in runs[key].results if result.outcome in ("failed", "error")]
-            write_failing(terminal, loaded.name, bad)
-    if any(repair.status == "applied" for repair in state.repairs):
-        terminal.write_line("as the tests found it, before the repair:")
-    if ran:
-        rows = [
-            suite_row(loaded.title, runs[key], _gate_word(state, loaded), _change(state, loaded, runs[key]))
-            for key, loaded in ran.items()
-        ]
-        write_table(terminal, [HEADING if state.comparing is None else (*HEADING, "change"), *rows])
-        usage = state.models.usage()
-        where = "cassettes and the cache" if state.models.cassettes.used else "the cache"
-        again = f", {usage.retries} made again" if usage.retries else ""
-        terminal.write_line(
-            f"{usage.calls} calls ({usage.cached} answered from {where}{again}), {usage.input_tokens} tokens in, "
-            f"{usage.output_tokens} out, {state.seconds:.1f} s for the cases, {cost_words(usage.cost_usd)}"
-        )
-    _write_repairs(terminal, state.repairs)
-    for note in state.notes:
-        terminal.write_line(note)
-
-
-def _write_repairs(terminal: TerminalReporter, repairs: Iterable[RepairOutcome]) -> None:
-    told = [repair for repair in repairs if repair.status != "not_needed"]
-    if told:
-        terminal.section("repairs", sep="-")
-    for repair in told:
-        write_repair(terminal, repair)
-
-
-def _change(state: PromptSession, loaded: LoadedSuite, run: Run) -> str | None:
-    """The cell against the baseline; None for a session without one."""
-    if state.comparing is None:
-        return None
-    found = state.comparison(loaded, run) if run.complete else None
-    return "not compared" if found is None else f"{len(found.regressions)} worse, {len(found.improvements)} better"
-
-
-def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
-    if loaded.suite.gate is None:
-        return "none"
-    judged = state.judge(loaded, runs=state.runs())
-    if isinstance(judged, str):
-        return "skipped"
-    return "passed" if judged.passed else "failed"
 
 
 def _terminal(config: pytest.Config) -> TerminalReporter | None:

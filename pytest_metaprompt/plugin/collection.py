@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from _pytest.outcomes import Failed
 
+from pytest_metaprompt.plugin.junit import case_properties, gate_properties
 from pytest_metaprompt.plugin.keys import session_of
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
@@ -97,6 +98,7 @@ class CaseItem(pytest.Item):
     def setup(self) -> None:
         """Wait for the case's result."""
         self.result = self._session.result_of(self)
+        self.user_properties += case_properties(self.nodeid, self.loaded.name, self.loaded.suite, self.result)
         if self.result.outcome == "skipped":
             pytest.skip(why_skipped(self.result))
         if self.result.outcome == "error":
@@ -140,6 +142,7 @@ class GateItem(pytest.Item):
         judged = session.judge(self.loaded, runs=session.runs())
         if isinstance(judged, str):
             pytest.skip(judged)
+        self.user_properties += gate_properties(self.nodeid, self.loaded.name, judged.reasons)
         if not judged.passed:
             raise GateFailedError(judged.reasons)
 

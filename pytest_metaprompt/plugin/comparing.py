@@ -14,7 +14,6 @@ from pytest_metaprompt.baselines import (
     Comparison,
     SuiteRecord,
     compare,
-    counts,
     read_baseline,
     record_of,
     suspects,
@@ -25,6 +24,7 @@ from pytest_metaprompt.files import read_text, write_new
 from pytest_metaprompt.results import CaseResult, Run
 from pytest_metaprompt.routines import Routine, open_routine
 from pytest_metaprompt.runner import each
+from pytest_metaprompt.stats import counts
 from pytest_metaprompt.suites import SuiteKey
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pytest_metaprompt.clients.prices import CostOf
 from pytest_metaprompt.plugin.models import META_CALL
-from pytest_metaprompt.plugin.terminal import cost_words
+from pytest_metaprompt.reports.figures import cost_words
 from pytest_metaprompt.results import Reply, Run
 from pytest_metaprompt.suites import BudgetSettings, ModelSpec
 

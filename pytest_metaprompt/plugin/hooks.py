@@ -153,7 +153,7 @@ class Hooks:
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """The table of suites and the evidence of repairs."""
         if self._used is not None and self._used.suites:
-            from pytest_metaprompt.plugin.after import summarise
+            from pytest_metaprompt.plugin.summary import summarise
 
             summarise(self._used, terminalreporter)
 

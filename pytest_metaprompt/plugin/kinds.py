@@ -9,7 +9,10 @@ from typing import Literal
 Kind = Literal["native", "promptfoo", "github"]
 
 _NATIVE = ("*.metaprompt.yaml", "*.metaprompt.yml")
-_FOREIGN: dict[Kind, tuple[str, ...]] = {"github": ("*.prompt.yml", "*.prompt.yaml")}
+_FOREIGN: dict[Kind, tuple[str, ...]] = {
+    "promptfoo": ("promptfooconfig*.yaml", "promptfooconfig*.yml", "promptfooconfig*.json"),
+    "github": ("*.prompt.yml", "*.prompt.yaml"),
+}
 
 COLLECTABLE = tuple(_FOREIGN)
 """The kinds that are collected only where they are named, or listed in `metaprompt_collect`."""

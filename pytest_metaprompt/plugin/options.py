@@ -54,11 +54,15 @@ class Options:
     record: RecordMode | None = None
     in_ci: bool = False
     baseline: Path | None = None
+    history: Path | None = None
     save_baseline: Path | None = None
     changed: str | None = None
     generate: bool = False
     journal: bool = False
     revert: bool = False
+    trace: bool = False
+    batch: bool = False
+    batch_poll_s: float | None = None
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -87,6 +91,16 @@ def _share(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, is {text!r}")
+    return value
+
+
+def _pause(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, is {text!r}")
     return value
 
 
@@ -161,6 +175,9 @@ _TABLE = (
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
     _Option("judge", str, "ask this model for verdicts in place of every suite's judge", "MODEL"),
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
+    _Option("trace", _flag, "send OpenTelemetry spans of cases, repairs and calls, as OTEL_TRACES_EXPORTER says"),
+    _Option("batch", _flag, "ask the targets through the provider's Batch API: half the price, up to a day"),
+    _Option("batch-poll", _pause, "seconds between looks at a batch (default: from 5 to 60, growing)", "X"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
     _Option("no-cache", _flag, "ask the models anew: neither use the cache nor write to it"),
     _Option("cache-days", _whole_number(1), "forget cached replies after so many days (default 14)", "N"),
@@ -186,6 +203,7 @@ _TABLE = (
         "FILE",
         repeatable=True,
     ),
+    _Option("history", str, "keep the counts of each suite in this file, in CI, too (.metaprompt/history.db)", "FILE"),
     _Option("seed", _whole_number(0), "seed of every random choice of a repair (default 0)", "N"),
     _Option("journal", _flag, "tell in words what past repairs tried, decided and wrote; runs no test"),
     _Option("revert", _flag, "take back the last repair that was written; runs no test"),
@@ -253,6 +271,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         max_cost_usd=cast("float | None", chosen["max-cost"]),
         min_accuracy=cast("float | None", chosen["min-accuracy"]),
         reports=tuple(folder / report for report in reports),
+        history=_path(folder, chosen["history"]),
         seed=cast("int", chosen["seed"] or 0),
         allow_dirty=bool(chosen["allow-dirty"]),
         exit_non_zero_on_fix=bool(chosen["exit-non-zero-on-fix"]),
@@ -269,6 +288,9 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         generate=bool(given["generate"] or (ini["generate"] and not environ.get("CI"))),
         journal=bool(given["journal"]),
         revert=bool(given["revert"]),
+        trace=bool(chosen["trace"]),
+        batch=bool(chosen["batch"]),
+        batch_poll_s=cast("float | None", chosen["batch-poll"]),
     )
 
 
@@ -280,13 +302,16 @@ def refuse_xdist(config: pytest.Config, options: Options) -> None:
     """Refuse what only a session without worker processes can do.
 
     Raises:
-        pytest.UsageError: A repair, a report or a recording is asked for under pytest-xdist.
+        pytest.UsageError: A repair, a report, a recording or a batch is asked for under pytest-xdist.
     """
-    records = options.record not in (None, "none")
-    if config.getoption("numprocesses", None) and (options.fix or options.reports or records):
-        what = (
-            "--metaprompt-fix" if options.fix else "--metaprompt-report" if options.reports else "--metaprompt-record"
-        )
+    asked = {
+        "--metaprompt-fix": options.fix,
+        "--metaprompt-report": bool(options.reports),
+        "--metaprompt-batch": options.batch,
+        "--metaprompt-record": options.record not in (None, "none"),
+    }
+    what = next((name for name, given in asked.items() if given), None)
+    if config.getoption("numprocesses", None) and what is not None:
         raise pytest.UsageError(f"{what} does not work under pytest-xdist yet: add -n 0 (calls are concurrent anyway)")
 
 

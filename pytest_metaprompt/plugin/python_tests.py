@@ -16,6 +16,7 @@ from pytest_metaprompt.formats.markers import MarkerReader
 from pytest_metaprompt.plugin.asking import Line, TestRun
 from pytest_metaprompt.plugin.described import describe, with_inputs, with_tools
 from pytest_metaprompt.plugin.fixtures import MARKER_NAME
+from pytest_metaprompt.plugin.junit import case_properties
 from pytest_metaprompt.plugin.loading import overridden
 from pytest_metaprompt.plugin.routine_handle import RoutineHandle
 from pytest_metaprompt.plugin.running import log, run_phases, twin
@@ -115,7 +116,7 @@ class PythonTests:
         test.note(call, report)
         self._session.seconds += report.duration
         if report.when == "teardown" and test.ended is not None and not test.led:
-            self._conclude(test, [test.ended])
+            self._conclude(test, [test.ended], report)
 
     def run_here(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Run a test that is to be run several times, or again for a repair; whether that was done."""
@@ -155,12 +156,12 @@ class PythonTests:
             if test.ended is not None:
                 runs.append(test.ended)
         test.plan, test.led = usual, False
-        outcome = self._conclude(test, runs)
+        outcome = self._conclude(test, runs, pages[-1][-1])
         at = next((index for index, run in enumerate(runs) if run.finding.outcome == outcome), 0)
         log(item, _told(pages, at, runs, test.suite, outcome))
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
-    def _conclude(self, test: Tested, runs: Sequence[TestRun]) -> Outcome:
+    def _conclude(self, test: Tested, runs: Sequence[TestRun], last: pytest.TestReport) -> Outcome:
         attempts = [run.attempt() for run in runs]
         case = with_inputs(test.case, attempts)
         outcome = (
@@ -168,6 +169,8 @@ class PythonTests:
         )
         result = CaseResult(case, tuple(replace(attempt, case=case) for attempt in attempts), outcome)
         self._session.record(test.suite.key, result)
+        name = test.item.nodeid.partition("::")[0]
+        last.user_properties += case_properties(test.item.nodeid, name, test.suite, result)
         return outcome
 
     def _read(self, item: pytest.Item) -> Tested:

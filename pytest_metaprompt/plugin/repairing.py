@@ -77,6 +77,9 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
     unknown = session.tests.unknown_beside(group)
     if unknown is not None:
         return replace(outcome, status="rejected", reason=unknown)
+    if any(run.suite.column is not None and run.suite.column.serial for run in runs):
+        reason = "its tests build on each other's replies (storeOutputAs, _conversation), so none can be tried alone"
+        return replace(outcome, status="rejected", reason=reason)
     missing = sum(len(run.suite.cases) - len(run.results) for run in runs)
     if missing:
         total = sum(len(run.suite.cases) for run in runs)
@@ -120,7 +123,9 @@ def _search(
     writes = session.options.mode in ("apply", "review")
     work = find_repair(job, writes=writes, allow_dirty=session.options.allow_dirty)
     try:
-        found = session.wait(session.thread.submit(work))
+        tracing = session.models.tracing
+        traced = work if tracing is None else tracing.repair(job.routine.name, work)
+        found = session.wait(session.thread.submit(traced))
         found = replace(found, outcome=with_costs(found.outcome, spent()))
         return settle(session, job, found)
     except MetapromptError as error:

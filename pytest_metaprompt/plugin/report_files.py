@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_metaprompt.files import write_new
+from pytest_metaprompt.plugin.keeping import past_runs
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.reports.html_report import as_html
 from pytest_metaprompt.reports.json_report import SuiteReport, as_json, build_report
@@ -14,7 +15,7 @@ from pytest_metaprompt.reports.markdown import as_markdown
 from pytest_metaprompt.reports.parts import BaselinePart, Report
 from pytest_metaprompt.results import GateResult, Run
 
-_FORMS = {".json": as_json, ".html": as_html, ".md": as_markdown}
+_FORMS = {".json": as_json, ".md": as_markdown}
 
 
 def write_reports(state: PromptSession, environ: Mapping[str, str] = os.environ) -> None:
@@ -24,7 +25,9 @@ def write_reports(state: PromptSession, environ: Mapping[str, str] = os.environ)
         return
     report = _report(state)
     for path in state.options.reports:
-        _write(state, path, _FORMS[path.suffix.lower()](report))
+        html = path.suffix.lower() == ".html"
+        text = as_html(report, history=past_runs(state)) if html else _FORMS[path.suffix.lower()](report)
+        _write(state, path, text)
     if summary:
         _append(state, Path(summary), as_markdown(report))
 
@@ -32,7 +35,7 @@ def write_reports(state: PromptSession, environ: Mapping[str, str] = os.environ)
 def _report(state: PromptSession) -> Report:
     runs = state.runs()
     suites = [
-        SuiteReport(one.name, one.routine.name, runs[key], _baseline(state, one, runs[key]))
+        SuiteReport(one.name, one.routine.name, runs[key], _baseline(state, one, runs[key]), state.seconds_of(key))
         for key, one in state.suites.items()
     ]
     judged = [(one, state.judge(one, runs=state.final_runs())) for one in state.suites.values() if one.suite.gate]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -18,6 +17,7 @@ from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
+from pytest_metaprompt.plugin.progress import Progress
 from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
 from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
 from pytest_metaprompt.routines import Routine
@@ -76,10 +76,11 @@ class PromptSession:
         self.notes: list[str] = []
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
+        self.progress: Progress | None = None
+        self.waiting = Waiting(config)
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
         self.max_failures: int | None = config.getoption("maxfail") or None
-        self._waiting = Waiting(config)
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._selected: list[CaseItem] = []
@@ -90,6 +91,8 @@ class PromptSession:
         """The suites in a file; none if it cannot be used, and then its problems are kept."""
         if path not in self._loaded:
             self._loaded[path] = self._load(path, kind)
+            for loaded in self._loaded[path]:
+                self.notes += loaded.suite.column.notes if loaded.suite.column is not None else ()
             self.suites.update({loaded.suite.key: loaded for loaded in self._loaded[path]})
         return self._loaded[path]
 
@@ -126,15 +129,18 @@ class PromptSession:
         return self.wait(self._futures[item.key])
 
     def wait(self, future: Future[Value]) -> Value:
-        """The result of work under way; whatever it waits for is shown meanwhile."""
+        """The result of work under way; how far it is and what it waits for is shown meanwhile."""
         if future.done():
             return future.result()
         try:
-            return self.main.wait_for(
-                future, idle=lambda: self._waiting.show(self.models.waits_for()), every_s=SHOWN_EVERY_S
-            )
+            self._show_progress()
+            return self.main.wait_for(future, idle=self._show_progress, every_s=SHOWN_EVERY_S)
         finally:
-            self._waiting.end()
+            self.waiting.end()
+
+    def _show_progress(self) -> None:
+        going = self.progress is not None and self.progress.done < self.progress.total
+        self.waiting.show(self.models.waits_for(), self.progress if going else None)
 
     @property
     def out_of_time(self) -> bool:
@@ -159,6 +165,13 @@ class PromptSession:
             results = [done.get(CaseKey(key, case.id)) for case in loaded.suite.cases]
             runs[key] = Run(loaded.suite, tuple(result for result in results if result is not None))
         return runs
+
+    def seconds_of(self, suite: SuiteKey) -> float:
+        """From the first call for a suite to its last result; for Python tests, the time that their calls took."""
+        if self.progress is not None and suite in self.progress.suites:
+            return self.progress.seconds_of(suite)
+        replies = [one.reply for result in self.runs()[suite].results for one in result.attempts]
+        return sum(reply.latency_s for reply in replies if reply is not None)
 
     def unselected(self, loaded: LoadedSuite) -> int:
         """How many of a suite's cases are not to be run in this session."""
@@ -224,20 +237,29 @@ class PromptSession:
         futures: list[Future[CaseResult]] = [Future() for _ in items]
         self._futures.update({item.key: future for item, future in zip(items, futures, strict=True)})
         jobs = [Job(item.loaded.suite, item.case, item.loaded.routine) for item in items]
-        started = time.perf_counter()
+        progress = self.progress = Progress([item.key.suite for item in items])
 
         def report(index: int, result: CaseResult) -> None:
-            self.seconds = time.perf_counter() - started
+            progress.ended(index, result)
+            self.seconds = progress.seconds
             with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
                 futures[index].set_result(result)
 
+        def broken(index: int, error: Exception) -> None:
+            with suppress(InvalidStateError):
+                futures[index].set_exception(error)
+
         thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
+        everything = sum(job.suite.repeat for job in jobs)
         work = run_jobs(
-            self.models.asker(),
+            self.models.asker(batched=True),
             jobs,
-            limit=self.options.concurrency,
+            # A batch takes all questions at once; live calls then keep to the limit by themselves.
+            limit=everything if self.options.batch else self.options.concurrency,
             report=report,
+            broken=broken,
             max_failures=self.max_failures,
+            begun=progress.begun,
             max_seconds=self.options.timeout_s,
         )
         thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))

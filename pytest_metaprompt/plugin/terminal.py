@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.terminal import TerminalReporter
 
-from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome, Run
+from pytest_metaprompt.plugin.columns import sentence_lines
+from pytest_metaprompt.reports.figures import cost_words
+from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome
 from pytest_metaprompt.suites import Message, Suite
 
 _LONGEST = 4000
@@ -72,89 +74,47 @@ def headline(result: CaseResult) -> str:
     return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
 
 
-def cost_words(cost_usd: float | None) -> str:
-    """Dollars in words."""
-    if cost_usd is None:
-        return "cost not known"
-    return "no cost" if cost_usd == 0 else f"${cost_usd:.4g}" if cost_usd < 1 else f"${cost_usd:.2f}"
-
-
-def write_failing(terminal: TerminalReporter, name: str, results: Sequence[CaseResult]) -> None:
-    """The failing cases of a suite that a gate judges, a line each."""
-    shown = results if terminal.verbosity > 0 else results[:_LISTED]
-    for result in shown:
-        terminal.write_line(_fit(f"  {result.outcome:6} {result.case.id}: {headline(result)}", terminal))
-    if len(shown) < len(results):
-        terminal.write_line(f"  and {len(results) - len(shown)} more in {name} (-v shows all)")
-
-
-def write_table(terminal: TerminalReporter, rows: Iterable[Sequence[str]]) -> None:
-    """Rows of text in aligned columns; the first row is the heading."""
-    table = [list(row) for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*table, strict=True)]
-    for row in table:
-        terminal.write_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
-def suite_row(name: str, run: Run, gate: str, change: str | None = None) -> tuple[str, ...]:
-    """A suite's line in the table; `change` is against the baseline, where there is one."""
-    from pytest_metaprompt.stats import run_accuracy
-
-    share = run_accuracy(run)
-    errors = sum(result.outcome == "error" for result in run.results)
-    return (
-        name,
-        str(run.suite.target),
-        f"{share.passed}/{share.total}",
-        f"{share.value:.2f} ({share.low:.2f}-{share.high:.2f})",
-        str(errors),
-        gate,
-        *([] if change is None else [change]),
-    )
-
-
-HEADING = ("suite", "target", "passed", "accuracy (95 %)", "errors", "gate")
-
-
 def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
     """The evidence of a repair, or why there is none."""
     good = repair.status in ("applied", "proposed")
     terminal.write_line(f"{repair.routine}: {repair.status}", bold=True, green=good, red=not good)
-    for line in _evidence(repair):
-        terminal.write_line(f"  {line}")
+    if terminal.verbosity < -1:
+        return
+    width = terminal._tw.fullwidth - 1 if terminal.isatty else None
+    for name, told in _evidence(repair):
+        for line in sentence_lines(f"  {name:<8}  {told}", width, indent=" " * 12):
+            terminal.write_line(line)
     for line in repair.diff.splitlines():
         added, removed = line.startswith("+"), line.startswith("-")
         terminal.write_line(f"  {line}", green=added, red=removed)
 
 
-def _evidence(repair: RepairOutcome) -> Iterator[str]:
+def _evidence(repair: RepairOutcome) -> Iterator[tuple[str, str]]:
     from pytest_metaprompt.stats import mcnemar_p
 
     if repair.reason:
-        yield f"reason    {repair.reason}"
+        yield "reason", repair.reason
     if repair.status in ("applied", "proposed"):
-        yield f"before    {repair.before} passed"
+        yield "before", f"{repair.before} passed"
         p = mcnemar_p(len(repair.fixed), len(repair.broken))
-        yield f"after     {repair.after} passed (McNemar's exact test: p = {p:.2g})"
-        yield f"fixed     {_names(repair.fixed)}"
-    yield f"broken    {_names(repair.broken)}"
-    yield f"flaky     {_names(repair.flaky)}"
+        yield "after", f"{repair.after} passed (McNemar's exact test: p = {p:.2g})"
+        yield "fixed", _names(repair.fixed)
+    yield "broken", _names(repair.broken)
+    yield "flaky", _names(repair.flaky)
     held = repair.holdout
     if held is None:
-        yield "hold-out  none: in-sample evidence only (fewer than 20 cases, or holdout: 0)"
+        yield "hold-out", "none: in-sample evidence only (fewer than 20 cases, or holdout: 0)"
     else:
-        yield f"hold-out  {held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
+        yield "hold-out", f"{held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
     more = (("judge", repair.judge_calls), ("customer", repair.customer_calls))
     others = "".join(f", {calls} {role}" for role, calls in more if calls)
     stored = f", and {repair.cached_calls} replies were stored" if repair.cached_calls else ""
-    yield (
-        f"calls     {repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s{stored}"
-    )
-    yield f"cost      {cost_words(repair.cost_usd)}"
+    yield "calls", f"{repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s{stored}"
+    yield "cost", cost_words(repair.cost_usd)
     if repair.status == "applied":
-        yield f"written   {repair.routine}"
+        yield "written", repair.routine
     elif repair.status == "proposed":
-        yield "written   nothing: pass --metaprompt-fix to write it"
+        yield "written", "nothing: pass --metaprompt-fix to write it"
 
 
 def _names(keys: Sequence[str]) -> str:
@@ -204,8 +164,3 @@ def _short(text: str) -> str:
         return text
     half = _LONGEST // 2
     return f"{text[:half]} [... {len(text) - 2 * half} characters left out ...] {text[-half:]}"
-
-
-def _fit(line: str, terminal: TerminalReporter) -> str:
-    width = max(40, terminal._tw.fullwidth)
-    return line if terminal.verbosity > 0 or len(line) < width else f"{line[: width - 4]}..."

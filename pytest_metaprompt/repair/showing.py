@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_metaprompt.results import Subject
-from pytest_metaprompt.routines import Routine, Turn, render
+from pytest_metaprompt.routines import Routine, Turn
+from pytest_metaprompt.runner import messages_for
 
 
 def shown_turn(routine: Routine, subject: Subject) -> Turn | None:
     """The case as a worked example of the routine; None where it cannot be one."""
     if routine.last_user is None or subject.case.answer is None:
         return None
-    return Turn(render(routine, subject.case)[routine.last_user].content.strip(), subject.case.answer.strip())
+    messages = messages_for(subject.suite, subject.case, routine)
+    return Turn(messages[routine.last_user].content.strip(), subject.case.answer.strip())
 
 
 def shown_cases(routine: Routine, subjects: Sequence[Subject]) -> frozenset[str]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
 from pytest_metaprompt.results import Proposal, Subject
-from pytest_metaprompt.routines import Routine, parse_routine, render
+from pytest_metaprompt.routines import Routine, parse_routine
+from pytest_metaprompt.runner import messages_for
 from pytest_metaprompt.suites import Json
 
 COPIED_WORDS = 8
@@ -130,7 +131,7 @@ def _check_renders(new: Routine, proposal: Proposal, terms: Terms) -> None:
 
 def _render_problem(routine: Routine, subject: Subject) -> str | None:
     try:
-        render(routine, subject.case)
+        messages_for(subject.suite, subject.case, routine)
     except RoutineError as error:
         return error.message
     return None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from pytest_metaprompt.errors import SetupError
+from pytest_metaprompt.reports.figures import dollars, duration
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     CountPart,
@@ -26,6 +27,7 @@ from pytest_metaprompt.reports.parts import (
 )
 from pytest_metaprompt.reports.plots import PlotPoint, accuracy_plot
 from pytest_metaprompt.reports.side_by_side import side_by_side
+from pytest_metaprompt.reports.standing import standing_of
 
 _TONES = {"applied": "good", "proposed": "good", "not_needed": "mute"}
 _LISTED = 12
@@ -55,7 +57,7 @@ def as_html(report: Report, *, history: Mapping[str, Sequence[PastRun]] | None =
     script = _page("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return environment.from_string(_page("page.html")).render(
-        headline=_headline(report),
+        headline=str(standing_of(report)),
         usage_line=_usage_line(report),
         suites=[_suite(suite, report) for suite in report["suites"]],
         gates=report["gates"],
@@ -101,12 +103,6 @@ def _difference(verdict: VerdictPart, text: str) -> list[str] | None:
     return list(difflib.unified_diff(old, new, "wanted", "reply", lineterm="", n=4))[:_LONGEST]
 
 
-def _headline(report: Report) -> str:
-    outcomes = [case["outcome"] for suite in report["suites"] for case in suite["cases"]]
-    counts = [(outcomes.count(word), word) for word in ("passed", "failed", "error", "skipped")]
-    return ", ".join(f"{count} {word}" for count, word in counts if count) or "nothing was run"
-
-
 def _usage_line(report: Report) -> str:
     usage = report["usage"]
     cost = "" if usage["cost_usd"] is None else f", ${usage['cost_usd']:.4f}"
@@ -120,7 +116,17 @@ def _suite(suite: SuitePart, report: Report) -> Mapping[str, object]:
     gate = next((gate for gate in report["gates"] if gate["suite"] == suite["path"]), None)
     word = "none" if gate is None else "passed" if gate["passed"] else "failed"
     tone = {"none": "mute", "passed": "good", "failed": "bad"}[word]
-    return {**suite, "gate": word, "gate_tone": tone, "change": _change(suite)}
+    used = suite["usage"]
+    return {
+        **suite,
+        "gate": word,
+        "gate_tone": tone,
+        "change": _change(suite),
+        "flaky": sum(case["stability"] == "flaky" for case in suite["cases"]),
+        "cost": "" if used["cost_usd"] is None else dollars(used["cost_usd"]),
+        "cached": used["cached"],
+        "time": duration(suite["seconds"]),
+    }
 
 
 def _change(suite: SuitePart) -> str:

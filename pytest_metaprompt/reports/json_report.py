@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 
+from pytest_metaprompt.metrics import attempt_metrics, run_metrics
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     BaselinePart,
@@ -17,6 +19,7 @@ from pytest_metaprompt.reports.parts import (
     Report,
     SharePart,
     SuitePart,
+    UsagePart,
     VerdictPart,
 )
 from pytest_metaprompt.results import (
@@ -30,7 +33,7 @@ from pytest_metaprompt.results import (
     Usage,
     Verdict,
 )
-from pytest_metaprompt.stats import Accuracy, accuracy, run_accuracy
+from pytest_metaprompt.stats import Accuracy, accuracy, case_rate, run_accuracy, stability
 from pytest_metaprompt.suites import Json, Message
 
 
@@ -49,17 +52,23 @@ class TotalUsage:
 
 @dataclass(frozen=True, slots=True)
 class SuiteReport:
-    """A run with the names it goes by, paths from the root directory, and how it differs from a baseline."""
+    """A run with the names it goes by, paths from the root directory, how it differs from a baseline, and its time."""
 
     path: str
     routine: str
     run: Run
     baseline: BaselinePart | None = None
+    seconds: float = 0.0
 
 
 def as_json(report: Report) -> str:
     """The report as a JSON text."""
     return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+
+
+def report_schema_text() -> str:
+    """The JSON Schema (draft 2020-12) that every report is valid against."""
+    return resources.files(__package__).joinpath("report.schema.json").read_text(encoding="utf-8")
 
 
 def build_report(
@@ -74,15 +83,33 @@ def build_report(
         "suites": [_suite(suite) for suite in suites],
         "gates": [{"suite": path, "passed": gate.passed, "reasons": list(gate.reasons)} for path, gate in gates],
         "repairs": [_repair(repair) for repair in repairs],
-        "usage": {
-            "calls": usage.calls,
-            "retries": usage.retries,
-            "cached": usage.cached,
-            "input_tokens": usage.input_tokens,
-            "output_tokens": usage.output_tokens,
-            "cost_usd": usage.cost_usd,
-        },
+        "usage": {**_used(usage), "retries": usage.retries},
     }
+
+
+def _used(usage: TotalUsage) -> UsagePart:
+    return {
+        "calls": usage.calls,
+        "cached": usage.cached,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cost_usd": usage.cost_usd,
+    }
+
+
+def run_usage(run: Run) -> TotalUsage:
+    """What the replies of a run used; those from a store used nothing. The cost is None as soon as one is not known."""
+    replies = [attempt.reply for result in run.results for attempt in result.attempts if attempt.reply is not None]
+    asked = [reply for reply in replies if not reply.cached]
+    costs = [reply.cost_usd for reply in asked]
+    known = [cost for cost in costs if cost is not None]
+    return TotalUsage(
+        len(asked),
+        len(replies) - len(asked),
+        sum(reply.usage.input_tokens for reply in asked),
+        sum(reply.usage.output_tokens for reply in asked),
+        sum(known) if len(known) == len(costs) else None,
+    )
 
 
 def _suite(suite: SuiteReport) -> SuitePart:
@@ -92,6 +119,9 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
         "accuracy": _share(run_accuracy(suite.run)),
         "baseline": suite.baseline,
+        "usage": _used(run_usage(suite.run)),
+        "seconds": round(suite.seconds, 3),
+        "metrics": run_metrics(suite.run),
         "cases": [_case(result) for result in suite.run.results],
     }
 
@@ -112,6 +142,8 @@ def _case(result: CaseResult) -> CasePart:
         "outcome": result.outcome,
         "score": result.score,
         "tags": list(result.case.tags),
+        "rate": _share(case_rate(result)),
+        "stability": stability(result),
         "attempts": [_attempt(attempt) for attempt in result.attempts],
     }
 
@@ -126,6 +158,7 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         **reply,
         "error": attempt.error,
         "skipped": attempt.skipped,
+        "metrics": attempt_metrics(attempt),
         "verdicts": [_verdict(verdict, value) for verdict, value in values],
         "calls": [_call(exchange) for exchange in attempt.exchanges],
     }

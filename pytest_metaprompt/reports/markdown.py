@@ -5,21 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from pytest_metaprompt.reports.figures import dollars, duration, interval
 from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart, calls_line
+from pytest_metaprompt.reports.standing import cases, standing_of
 
 MOST_CHARACTERS = 60_000
 """GitHub takes 65,536 characters in a comment."""
 
+_SUITES_LISTED = 100
+_GATES_LISTED = 20
 _FAILING_LISTED = 20
+_FLAKY_LISTED = 20
 _PROPOSALS_LISTED = 20
 _DIFF_CHARACTERS = 12_000
 
 
 def as_markdown(report: Report) -> str:
     """The table of suites, what fails, and each repair with its evidence and diff; cut where it would be too long."""
-    blocks = ["## Prompt tests", "\n".join(_table(report)), *_gates(report)]
-    failing = "\n".join(_failing(report))
-    blocks += [failing] if failing else []
+    blocks = ["## Prompt tests", f"{standing_of(report)}.", "\n".join(_table(report)), *_gates(report)]
+    blocks += [block for block in ("\n".join(_failing(report)), *_changes(report), _flaky(report)) if block]
     blocks += [_repair(repair) for repair in report["repairs"] if repair["status"] != "not_needed"]
     return _fitting(blocks)
 
@@ -36,22 +40,57 @@ def _fitting(blocks: Sequence[str]) -> str:
 
 def _table(report: Report) -> Iterator[str]:
     gates = {gate["suite"]: "passed" if gate["passed"] else "**failed**" for gate in report["gates"]}
-    yield "| suite | target | passed | accuracy (95 %) | errors | gate |"
-    yield "|---|---|---|---|---|---|"
-    for suite in report["suites"]:
+    suites = report["suites"]
+    more = {
+        name: column
+        for name, column in (("change", _change), ("flaky", _flaky_count), ("cost", _cost), ("cached", _cached))
+        if any(column(suite) for suite in suites)
+    }
+    heading = ("suite", "target", "passed", "accuracy (95 %)", "errors", "gate", *more, "time")
+    yield f"| {' | '.join(heading)} |"
+    yield "|" + "---|" * len(heading)
+    for suite in suites[:_SUITES_LISTED]:
         share = suite["accuracy"]
-        accuracy = f"{share['value']:.2f} ({share['low']:.2f}-{share['high']:.2f})"
         errors = sum(case["outcome"] == "error" for case in suite["cases"])
-        cells = (_cell(suite["path"]), _cell(suite["target"] or "none"), f"{share['passed']}/{share['total']}")
-        yield f"| {' | '.join(cells)} | {accuracy} | {errors} | {gates.get(suite['path'], 'none')} |"
+        cells = (
+            *(_cell(_cut(name)) for name in (suite["path"], suite["target"] or "none")),
+            f"{share['passed']}/{share['total']}",
+            interval(share["value"], share["low"], share["high"]),
+            str(errors),
+            gates.get(suite["path"], "none"),
+            *(column(suite) or "-" for column in more.values()),
+            duration(suite["seconds"]),
+        )
+        yield f"| {' | '.join(cells)} |"
+    if len(suites) > _SUITES_LISTED:
+        yield f"\n_{len(suites) - _SUITES_LISTED} more suites are left out here._"
+
+
+def _change(suite: SuitePart) -> str:
+    found = suite["baseline"]
+    return f"{len(found['regressions'])} worse, {len(found['improvements'])} better" if found is not None else ""
+
+
+def _flaky_count(suite: SuitePart) -> str:
+    count = sum(case["stability"] == "flaky" for case in suite["cases"])
+    return str(count) if count else ""
+
+
+def _cost(suite: SuitePart) -> str:
+    return dollars(suite["usage"]["cost_usd"]) if suite["usage"]["cost_usd"] else ""
+
+
+def _cached(suite: SuitePart) -> str:
+    return str(suite["usage"]["cached"]) if suite["usage"]["cached"] else ""
 
 
 def _gates(report: Report) -> list[str]:
-    return [
-        f"Gate of {_code(gate['suite'])}: {_text('; '.join(gate['reasons']))}"
-        for gate in report["gates"]
-        if not gate["passed"]
+    failed = [gate for gate in report["gates"] if not gate["passed"]]
+    lines = [
+        f"Gate of {_code(_cut(gate['suite']))}: {_text(_cut('; '.join(gate['reasons']), most=1000))}"
+        for gate in failed[:_GATES_LISTED]
     ]
+    return [*lines, f"And {len(failed) - _GATES_LISTED} more gates failed."] if failed[_GATES_LISTED:] else lines
 
 
 def _failing(report: Report) -> Iterator[str]:
@@ -62,6 +101,32 @@ def _failing(report: Report) -> Iterator[str]:
         if len(bad) > _FAILING_LISTED:
             yield f"- and {len(bad) - _FAILING_LISTED} more"
         yield "\n</details>"
+
+
+def _changes(report: Report) -> Iterator[str]:
+    """The cases that are worse or better than in the baseline."""
+    compared = [(suite["path"], suite["baseline"]) for suite in report["suites"] if suite["baseline"] is not None]
+    yield _changed("Worse", [(path, found["regressions"]) for path, found in compared])
+    yield _changed("Better", [(path, found["improvements"]) for path, found in compared])
+
+
+def _changed(word: str, found: Sequence[tuple[str, list[str]]]) -> str:
+    told = [f"{_code(_cut(path))}: {_names(ids)}" for path, ids in found if ids]
+    return f"{word} than in the baseline: {'; '.join(told[:_GATES_LISTED])}" if told else ""
+
+
+def _flaky(report: Report) -> str:
+    flaky = [(suite, case) for suite in report["suites"] for case in suite["cases"] if case["stability"] == "flaky"]
+    if not flaky:
+        return ""
+    lines = [f"<details><summary>{cases(len(flaky))} flaky: some attempts passed, some did not</summary>\n"]
+    for suite, case in flaky[:_FLAKY_LISTED]:
+        rate = case["rate"]
+        share = f"{rate['passed']}/{rate['total']} = {interval(rate['value'], rate['low'], rate['high'])}"
+        lines.append(f"- {_code(_cut(suite['path']))} {_code(_cut(case['id']))}, {case['outcome']}: {share}")
+    if len(flaky) > _FLAKY_LISTED:
+        lines.append(f"- and {len(flaky) - _FLAKY_LISTED} more")
+    return "\n".join([*lines, "\n</details>"])
 
 
 def _is_bad(case: CasePart) -> bool:
@@ -77,7 +142,7 @@ def _bad_line(suite: SuitePart, case: CasePart) -> str:
         if not verdict["passed"]
     ]
     why = _text(said[0][:300]) if said else "no reason given"
-    return f"- {_code(suite['path'])} {_code(case['id'])}, {case['outcome']}: {why}"
+    return f"- {_code(_cut(suite['path']))} {_code(_cut(case['id']))}, {case['outcome']}: {why}"
 
 
 def _repair(repair: RepairPart) -> str:
@@ -118,7 +183,15 @@ def _proposals(repair: RepairPart) -> Iterator[str]:
 
 
 def _names(keys: Sequence[str]) -> str:
-    return f"{len(keys)}: {', '.join(map(_code, keys[:12]))}{', ...' if len(keys) > 12 else ''}" if keys else "none"
+    return (
+        f"{len(keys)}: {', '.join(_code(_cut(key)) for key in keys[:12])}{', ...' if len(keys) > 12 else ''}"
+        if keys
+        else "none"
+    )
+
+
+def _cut(text: str, *, most: int = 200) -> str:
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _code(text: str) -> str:

@@ -74,6 +74,7 @@ class AttemptPart(CallPart):
     """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
 
     skipped: str | None
+    metrics: dict[str, float]
     transcript: list[dict[str, Json]]
     notes: list[str]
     verdicts: list[VerdictPart]
@@ -81,13 +82,25 @@ class AttemptPart(CallPart):
 
 
 class CasePart(TypedDict):
-    """A case with all its attempts."""
+    """A case with all its attempts. `rate` is of the answered ones, `stability` passing, failing or flaky."""
 
     id: str
     outcome: str
     score: float
     tags: list[str]
+    rate: SharePart
+    stability: str | None
     attempts: list[AttemptPart]
+
+
+class UsagePart(TypedDict):
+    """What a session or a suite used."""
+
+    calls: int
+    cached: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: float | None
 
 
 class SuitePart(TypedDict):
@@ -97,8 +110,11 @@ class SuitePart(TypedDict):
     routine: str
     target: str | None
     accuracy: SharePart
+    metrics: dict[str, float | None]
     cases: list[CasePart]
     baseline: BaselinePart | None
+    usage: UsagePart
+    seconds: float
 
 
 class GatePart(TypedDict):
@@ -156,15 +172,10 @@ class RepairPart(TypedDict):
     trace: list[TracePart]
 
 
-class UsagePart(TypedDict):
-    """What the session used."""
+class SessionUsagePart(UsagePart):
+    """What a session used; `retries` are the calls that were made again."""
 
-    calls: int
     retries: int
-    cached: int
-    input_tokens: int
-    output_tokens: int
-    cost_usd: float | None
 
 
 class Report(TypedDict):
@@ -174,7 +185,7 @@ class Report(TypedDict):
     suites: list[SuitePart]
     gates: list[GatePart]
     repairs: list[RepairPart]
-    usage: UsagePart
+    usage: SessionUsagePart
 
 
 def calls_line(calls: CallsPart) -> str:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import ast
-import asyncio
-import inspect
 import json
 import re
-import sys
-import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 from textwrap import dedent
-from types import ModuleType
 
+from pytest_metaprompt.python_files import UserCodeError, describe_error, finished, load_module, syntax_message
 from pytest_metaprompt.scorers.code import CodeError, CodeSource
 from pytest_metaprompt.scorers.excerpts import excerpt
 from pytest_metaprompt.scorers.json_values import Plain
@@ -42,10 +36,9 @@ class PythonCode:
             CodeError: It raised an exception.
         """
         try:
-            result = self.function(output, context)
-            return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
+            return finished(self.function(output, context))
         except BaseException as error:  # sys.exit and pytest.fail in the user's code must not end the whole run.
-            raise CodeError(_describe(error, self.origin)) from error
+            raise CodeError(describe_error(error, self.origin)) from error
 
 
 def is_python_file(text: str) -> bool:
@@ -70,7 +63,7 @@ def _from_text(source: CodeSource) -> PythonCode:
         function = _compile(code, origin)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         hint = "one line is an expression; write several lines for a body that returns"
-        raise CodeError(_syntax_message(error) + (f" ({hint})" if _is_expression(code) else "")) from None
+        raise CodeError(syntax_message(error) + (f" ({hint})" if _is_expression(code) else "")) from None
     label = f"{excerpt(code.strip())} is" if _is_expression(code) else "the code returned"
     return PythonCode(function, label, origin)
 
@@ -113,47 +106,14 @@ def _from_file(source: CodeSource) -> PythonCode:
     if match is None:
         raise CodeError(f"{source.text!r} does not name a Python file (write  file://checks.py:function)")
     path, name = source.base / match["path"], match["name"] or source.default
-    module = _load(path, source.read(path))
+    try:
+        module = load_module(path, source.read(path))
+    except UserCodeError as error:
+        raise CodeError(error.message) from error.__cause__
     function = getattr(module, name, None)
     if not callable(function):
         raise CodeError(f"{path} has no function {name!r} (write  def {name}(output, context): ...)")
     return PythonCode(function, f"{path.name}:{name} returned", str(path))
-
-
-@lru_cache(maxsize=256)  # A file is loaded once, however many cases use it, and anew if it was edited.
-def _load(path: Path, text: str) -> ModuleType:
-    module = ModuleType(f"metaprompt_{path.stem}_{abs(hash((path, text)))}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # dataclasses look their module up there
-    folder = str(path.parent.absolute())
-    sys.path.insert(0, folder)
-    try:
-        exec(compile(text, str(path), "exec", dont_inherit=True), module.__dict__)
-    except (Exception, SystemExit) as error:
-        del sys.modules[module.__name__]
-        raise CodeError(f"{path} cannot be loaded: {_describe(error, str(path))}") from error
-    finally:
-        sys.path.remove(folder)
-    return module
-
-
-async def _awaited(result: Awaitable[object]) -> object:
-    return await result
-
-
-def _describe(error: BaseException, origin: str) -> str:
-    """The exception by name, with the last line of the user's code that it went through."""
-    if isinstance(error, SyntaxError) and error.filename == origin:
-        return _syntax_message(error)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == origin]
-    text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return f"{text}, in line {lines[-1]}" if lines else text
-
-
-def _syntax_message(error: BaseException) -> str:
-    if not isinstance(error, SyntaxError):
-        return f"the code cannot be compiled: {error}"
-    return f"{error.msg}, in line {error.lineno}" if error.lineno else error.msg
 
 
 def _is_expression(code: str) -> bool:

@@ -6,9 +6,9 @@ import csv
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 
 from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.js_values import number_text
 from pytest_metaprompt.suites import Assertion, Json
 
 _VACUOUS = "every reply would reach it"
@@ -125,7 +125,7 @@ def as_javascript(value: bool | int | float | str | None) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return _float_as_javascript(value) if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def kind_of(value: Json) -> str:
@@ -139,18 +139,6 @@ def kind_of(value: Json) -> str:
     if isinstance(value, int | float):
         return "a number"
     return "a list" if isinstance(value, Sequence) else "a mapping"
-
-
-def _float_as_javascript(value: float) -> str:
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    if value == 0:
-        return "0"
-    if 1e-6 <= abs(value) < 1e21:
-        text = format(Decimal(repr(value)), "f")
-        return text.rstrip("0").rstrip(".") if "." in text else text
-    digits, _, exponent = repr(value).partition("e")
-    return f"{digits.removesuffix('.0')}e{int(exponent):+d}"
 
 
 def _text_hint(value: Json) -> str | None:

@@ -283,7 +283,7 @@ tests:
   - vars: {name: Ann}
     assert:
       - {type: icontains, value: ANN, weight: 2}
-      - {type: javascript, value: output.length > 3}
+      - {type: is-sql, value: x}
   - {description: other, vars: {name: Bob, greeting: Hi}}
   - {vars: {name: Cy}, assert: [{type: equals, value: "{{ name | upper }}"}]}
   - file://more.csv
@@ -299,7 +299,7 @@ def test_a_plain_config_of_promptfoo_runs_as_a_suite(project: Project, out: Out)
         "  prompt 2: a suite has one routine",
         "  provider anthropic:messages:big: it is no model of a suite",
         "  defaultTest: options: a case has no such key",
-        "  test 1: javascript: there is no assertion 'javascript'",
+        "  test 1: is-sql: there is no assertion 'is-sql'",
         "  test 3: equals: it is a template with more in it than {{name}}",
     ]
     suite = suite_of(project.path / "c.metaprompt.yaml")
@@ -322,7 +322,7 @@ def test_a_plain_config_of_promptfoo_runs_as_a_suite(project: Project, out: Out)
             "the prompt is a template with more in it than {{name}}",
         ),
         ("prompts: [file://no.txt]\ntests: [{}]\n", "the file 'file://no.txt' is not there"),
-        ("prompts: [hi]\ntests: [{assert: [{type: javascript, value: x}]}]\n", "test 1: nothing of it can be checked"),
+        ("prompts: [hi]\ntests: [{assert: [{type: is-sql, value: x}]}]\n", "test 1: nothing of it can be checked"),
         (
             "prompts: [hi]\ntests: [{threshold: 0.5, assert: [{type: equals, value: x}]}]\n",
             "test 1: a case knows no 'thr",

@@ -190,8 +190,8 @@ def test_judged_cases_are_repaired_with_the_same_proof(project: Project) -> None
     assert (repair["status"], repair["before"]["passed"], repair["after"]["passed"]) == ("applied", 0, 24)
     assert repair["holdout"]["fixed"] == 6
     assert RULE in after.files["routine.md"].decode()
-    assert repair["calls"]["judge"] == 24
-    assert f"{repair['calls']['target']} target, 1 meta, 24 judge" in after.text
+    assert repair["calls"]["judge"] == 24 + 5  # the probe asks the judge anew, too: its verdicts may vary
+    assert f"{repair['calls']['target']} target, 1 meta, 29 judge" in after.text
     shown = json.loads(json.dumps(project.asked("big")[0]))["messages"][1]["content"]
     assert "no greeting" in shown
 

@@ -26,7 +26,7 @@ def test_html_and_markdown_are_written_by_their_ending(project: Project) -> None
     after = ready(project).run("--metaprompt-report=out/run.html", "--metaprompt-report=out/run.md")
     after.result.stdout.fnmatch_lines(["report written to out/run.html", "report written to out/run.md"])
     assert after.files["out/run.html"].startswith(b"<!doctype html>")
-    assert b"1 passed, 1 failed" in after.files["out/run.html"]
+    assert b"1 case failed, 1 case passed" in after.files["out/run.html"]
     assert b"`orders.metaprompt.yaml` | `openai:small` | 1/2 |" in after.files["out/run.md"]
 
 

@@ -5,9 +5,15 @@ import io
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from pytest_metaprompt.errors import Place
 from pytest_metaprompt.plugin import waiting
+from pytest_metaprompt.plugin.progress import Progress
 from pytest_metaprompt.plugin.waiting import Waiting
+from pytest_metaprompt.results import Attempt, CaseResult, Reply
+from pytest_metaprompt.suites import Case
 from pytest_metaprompt.testing import Fault, in_turn
+
+RESULT = CaseResult(Case("one", Place("orders.metaprompt.yaml", 3)), (), "passed")
 
 SUITE = """
 routine: {inline: "Answer with the number only."}
@@ -61,16 +67,58 @@ def test_in_a_log_lines_stay_so_one_is_written_now_and_then(shown):
     assert written.getvalue().splitlines() == [f"waiting, {second} s gone" for second in (0, 15, 30)]
 
 
-def test_on_a_terminal_one_line_is_renewed_and_taken_away(shown, monkeypatch):
-    monkeypatch.delenv("CI", raising=False)
+def test_on_a_terminal_one_line_below_is_renewed_and_taken_away(shown):
     config, written = shown(isatty=True)
-    line = Waiting(config)
+    line = Waiting(config, environ={})
     line.show("waiting 2 s")
     line.show("waiting 1 s")
     line.end()
-    assert "\n" not in written.getvalue().strip("\n")
-    assert written.getvalue().count("\r") >= 3
-    assert written.getvalue().rstrip("\r").endswith(" ")
+    draw = "\n\r\x1b[2K{}\x1b[1A\r".format
+    assert written.getvalue() == draw("waiting 2 s") + draw("waiting 1 s") + draw("")
+
+
+@pytest.mark.parametrize("environ", [{"CI": "true"}, {"TERM": "dumb"}])
+def test_where_lines_cannot_be_renewed_they_stay(shown, environ):
+    config, written = shown(isatty=True)
+    line = Waiting(config, environ=environ)
+    line.show("waiting 2 s")
+    line.end()
+    assert written.getvalue() == "waiting 2 s\n"
+
+
+def test_in_a_log_progress_is_told_after_ten_seconds_and_ten_percent(shown):
+    config, written = shown(isatty=False)
+    now = 0.0
+    progress = Progress([("orders", "")] * 100, clock=lambda: now)
+    line = Waiting(config, clock=lambda: now)
+    for now in range(100):
+        progress.ended(now, RESULT)
+        line.show(None, progress)
+    told = [text.partition(",")[0] for text in written.getvalue().splitlines()]
+    assert told == [f"metaprompt: {done}/100 cases" for done in range(11, 100, 10)]
+
+
+def test_in_a_log_slow_progress_is_told_every_minute(shown):
+    config, written = shown(isatty=False)
+    now = 0.0
+    progress = Progress([("orders", "")] * 1000, clock=lambda: now)
+    line = Waiting(config, clock=lambda: now)
+    for second in range(0, 200, 10):
+        now = float(second)
+        progress.ended(0, RESULT)
+        line.show(None, progress)
+    assert len(written.getvalue().splitlines()) == 3
+
+
+def test_progress_tells_rate_errors_cost_and_the_time_left():
+    now = 0.0
+    progress = Progress([("orders", "")] * 400, clock=lambda: now)
+    assert str(progress) == "0/400 cases"
+    costly = Attempt(RESULT.case, reply=Reply("x", cost_usd=0.002), error="broken")
+    for _ in range(100):
+        progress.ended(0, CaseResult(RESULT.case, (costly,), "error"))
+    now = 5.0
+    assert str(progress) == "100/400 cases, 20/s, 100 errors, $0.2, 15 s left"
 
 
 def test_nothing_is_shown_where_nothing_is_waited_for(shown):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_metaprompt.clients.cache import CachedClient, ReplyStore
+from pytest_metaprompt.clients.cache import CachedClient, MemoryStore
 from pytest_metaprompt.clients.ledger import CountedClient, Ledger
 from pytest_metaprompt.clients.openai import OpenAIClient
 from pytest_metaprompt.clients.pace import Paces
@@ -96,24 +96,26 @@ def plan_for(seed: int) -> Plan:
 
 async def run(plan: Plan, base_url: str):
     """The results by case, and what the ledger says."""
-    clock, ledger, store = FakeClock(), Ledger(), ReplyStore()
+    clock, ledger, store = FakeClock(), Ledger(), MemoryStore()
     params = {} if plan.retries is None else {"max_retries": plan.retries}
     spec = ModelSpec("openai", "m", params, base_url=base_url)
     opened = OpenAIClient(spec, environ={}, paces=Paces(clock))
     client = CountedClient(CachedClient(opened, store), ledger, role="target")
     cases = [Case(name, Place("s", 1), input=name, assertions=(Assertion("equals", name),)) for name in plan.tries]
     suite = Suite(Path("s.metaprompt.yaml"), RoutineRef(), tuple(cases), target=spec, repeat=plan.repeat, min_pass=1)
-    asker = Asker(lambda spec: client, lambda suite, check: open_scorer(check, base=Path()))
-    results = {}
+    asker = Asker(lambda suite, spec: client, lambda suite, check: open_scorer(check, base=Path()))
+    results, faults = {}, {}
     try:
         await run_jobs(
             asker,
             [Job(suite, case, ROUTINE) for case in cases],
             limit=plan.concurrency,
             report=lambda index, result: results.update({cases[index].id: result}),
+            broken=faults.__setitem__,
         )
     finally:
         await opened.close()
+    assert faults == {}
     return results, ledger.total
 
 

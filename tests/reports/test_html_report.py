@@ -60,6 +60,15 @@ def test_failing_cases_are_shown_first_and_filters_and_search_find_the_others(br
     assert page.complaints == []
 
 
+def test_flaky_cases_are_marked_with_their_rate_and_can_be_filtered(browser: Any, tmp_path: Path) -> None:
+    page = open_report(browser, as_html(sample_report()), tmp_path)
+    page.select_option("#outcome", "flaky")
+    assert names(page) == ["case-1", "case-5"]
+    assert page.locator(".case .tag.flaky").all_inner_texts() == ["flaky 1/2", "flaky 1/2"]
+    page.get_by_role("button", name="case-1").click()
+    assert "1 of 2 answered attempts passed: 0.50 (95 %: 0.09-0.91)" in page.locator(".details").inner_text()
+
+
 def test_a_case_opens_with_its_messages_reply_verdicts_and_json_differences(browser: Any, tmp_path: Path) -> None:
     page = open_report(browser, as_html(sample_report()), tmp_path)
     page.get_by_role("button", name="case-1").click()
@@ -116,7 +125,7 @@ def test_of_ten_thousand_cases_only_what_is_looked_at_is_drawn(browser: Any, tmp
     assert page.locator("#count").inner_text() == "5000 of 10000 cases"
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", [390, 700, 1101, 1280])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
     window = {"width": width, "height": 800}

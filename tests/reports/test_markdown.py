@@ -15,6 +15,51 @@ def test_the_table_the_failing_cases_and_the_repair_are_there() -> None:
     assert "- passed: 4/8 before, 8/8 after" in text
 
 
+def test_what_went_wrong_is_told_apart_in_a_sentence() -> None:
+    text = as_markdown(sample_report())
+    assert "\n1 gate failed, 2 errors of providers or checks, 2 failing cases left to gates, 4 cases passed.\n" in text
+
+
+def test_flaky_cases_are_listed_with_their_rate_and_interval() -> None:
+    text = as_markdown(sample_report())
+    assert "<details><summary>2 cases flaky: some attempts passed, some did not</summary>" in text
+    assert "- `evals/orders.metaprompt.yaml` `case-1`, failed: 1/2 = 0.50 (0.09-0.91)" in text
+
+
+def test_the_change_against_a_baseline_and_the_cost_have_columns_where_there_are_any() -> None:
+    report = sample_report()
+    assert " change |" not in as_markdown(report)
+    assert " cost |" not in as_markdown(report)
+    suite = report["suites"][0]
+    suite["baseline"] = {"regressions": ["case-1"], "improvements": [], "stale": [], "new": [], "gone": []}
+    suite["usage"]["cost_usd"] = 0.0123
+    text = as_markdown(report)
+    assert "| errors | gate | change | flaky | cost | time |" in text
+    assert "| 1 worse, 0 better | 2 | $0.0123 |" in text
+    assert "Worse than in the baseline: `evals/orders.metaprompt.yaml`: 1: `case-1`" in text
+
+
+def test_ten_thousand_failing_cases_fit_in_a_comment_with_the_table_and_the_gates() -> None:
+    report = sample_report(20_000)
+    for case in report["suites"][0]["cases"]:
+        case["id"] = case["id"] * 50
+    text = as_markdown(report)
+    assert len(text) <= MOST_CHARACTERS
+    assert "<details><summary>10000 cases that did not pass</summary>" in text
+    assert "- and 9980 more" in text
+    assert "more parts are left out" not in text
+
+
+def test_a_thousand_suites_fit_in_a_comment() -> None:
+    report = sample_report()
+    report["suites"] = report["suites"] * 1000
+    report["gates"] = report["gates"] * 1000
+    text = as_markdown(report)
+    assert len(text) <= MOST_CHARACTERS
+    assert "_900 more suites are left out here._" in text
+    assert "And 980 more gates failed." in text
+
+
 def test_a_diff_with_fences_in_it_stays_inside_its_own() -> None:
     text = as_markdown(sample_report())
     assert "````diff\n--- a/routine.md" in text

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.results import Observation, Proposal, RepairState
-from pytest_metaprompt.routines import Routine, Turn, add_turns, drop_turns, parse_routine, render
+from pytest_metaprompt.routines import Routine, Turn, add_turns, drop_turns, parse_routine
+from pytest_metaprompt.runner import messages_for
 from pytest_metaprompt.templates import placeholders
 
 SIZES = (3, 6, 9, 12)
@@ -93,7 +94,8 @@ def _example(routine: Routine, observation: Observation) -> _Example | None:
     case, at = observation.subject.case, routine.last_user
     if case.answer is None or not case.answer.strip() or case.messages or at is None:
         return None
-    turn = Turn(render(routine, case)[at].content.strip(), case.answer.strip())
+    messages = messages_for(observation.subject.suite, case, routine)
+    turn = Turn(messages[at].content.strip(), case.answer.strip())
     if not turn.user or placeholders(turn.user) or placeholders(turn.assistant):
         return None
     try:

@@ -96,8 +96,12 @@
     return node;
   };
 
+  const rateText = ({ rate }) =>
+    `${rate.passed} of ${rate.total} answered attempts passed: ${rate.value.toFixed(2)} (95 %: ${rate.low.toFixed(2)}-${rate.high.toFixed(2)})`;
+
   const detailsNode = (row) => {
     const node = make("div", "details");
+    if (row.found.rate.total > 1) node.append(make("p", "soft", rateText(row.found)));
     row.found.attempts.forEach((attempt, index) => node.append(attemptNode(attempt, index, row.found.attempts.length)));
     if (!row.found.attempts.length) node.append(make("p", "soft", row.found.reason || "not asked"));
     return node;
@@ -119,6 +123,7 @@
     const name = make("span", "name");
     name.append(make("span", "", found.id));
     if (report.suites.length > 1) name.append(make("span", "tag", row.suite.path));
+    if (found.stability === "flaky") name.append(make("span", "tag flaky", `flaky ${found.rate.passed}/${found.rate.total}`));
     for (const one of found.tags) name.append(make("span", "tag", one));
     const attempts = make("span", "attempts");
     for (const attempt of found.attempts) {
@@ -148,7 +153,7 @@
   const filter = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter((word) => word);
     shown = rows.filter((row) =>
-      (!outcome.value || row.found.outcome === outcome.value || (outcome.value === "trouble" && isTrouble(row))) &&
+      (!outcome.value || row.found.outcome === outcome.value || row.found.stability === outcome.value || (outcome.value === "trouble" && isTrouble(row))) &&
       (!suite.value || row.suite.path === suite.value) &&
       (!tag.value || row.found.tags.includes(tag.value)) &&
       words.every((word) => haystack(row).includes(word)));

@@ -1,0 +1,1 @@
+"""`promptfooconfig.yaml` as it stands: a suite for every prompt with every provider that it is for."""

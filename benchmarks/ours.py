@@ -32,7 +32,8 @@ ABLATIONS = {
     "ours-no-guard": "passing training cases are not looked at",
     "ours-no-holdout": "nothing is held out",
     "ours-k1": "the meta model gives one proposal a call, not two",
-    "ours-16-rounds": "16 rounds at most, not 8, and twice the budget",
+    "ours-16-rounds": "16 rounds at most, not 8",
+    "ours-twice": "16 rounds at most, and twice the budget",
     "ours-long": "16 rounds, twice the budget, and nothing is held out",
     "ours-shows-all": "the meta model is shown every failing case, not three of each cluster",
 }
@@ -69,7 +70,7 @@ async def _repair(arm: str, meter: Meter, *, seed: int, demonstrations: bool) ->
         return None
     failing = sum(result.outcome == "failed" for result in results)
     # The hard budget that a repair has where the suite says nothing.
-    budget = (5 * len(results) + 20 * failing) * (2 if arm in ("ours-16-rounds", "ours-long") else 1)
+    budget = (5 * len(results) + 20 * failing) * (2 if arm in ("ours-twice", "ours-long") else 1)
     meter.cap = min(meter.cap, meter.target_calls + budget)
     proposers: dict[str, Proposer] = {}
     if demonstrations:
@@ -185,6 +186,7 @@ def _without(arm: str) -> Iterator[None]:
         "ours-no-confirm": (loop, "confirm", _believe),
         "ours-no-guard": (loop, "guard", _look_away),
         "ours-16-rounds": (loop, "MAX_ROUNDS", 16),
+        "ours-twice": (loop, "MAX_ROUNDS", 16),
         "ours-long": (loop, "MAX_ROUNDS", 16),
         "ours-shows-all": (meta_prompt, "_SHOWN", 1000),
     }

@@ -8,7 +8,7 @@ from statistics import fmean
 from benchmarks.report import Runs, interval, sealed_by
 
 STEPS = 40
-SHOWN = ("ours", "ours-16-rounds", "gepa", "gepa-tuned", "gepa-greedy", "dspy-mipro", "dspy-copro", "dspy-bootstrap",
+SHOWN = ("ours", "ours-twice", "gepa", "gepa-tuned", "gepa-greedy", "dspy-mipro", "dspy-copro", "dspy-bootstrap",
          "best-of-n")  # fmt: skip
 
 

@@ -30,7 +30,7 @@ Say = Callable[[str], None]
 def main(arguments: list[str] | None = None) -> int:
     """Run what is asked for, and write one file of raw results for each bed."""
     options = _parser().parse_args(arguments)
-    python = environment(options.peers.resolve())
+    python = environment(options.peers.resolve()) if _asks_peers(options.arms) else Path()
     options.out.mkdir(parents=True, exist_ok=True)
     for name in options.beds:
         path = options.out / f"{name}.json"
@@ -42,6 +42,10 @@ def main(arguments: list[str] | None = None) -> int:
             continue
         path.write_text(_as_text(name, runs), encoding="utf-8")
     return 0
+
+
+def _asks_peers(arms: list[str] | None) -> bool:
+    return arms is None or not {*ABLATIONS, "best-of-n"}.issuperset(arms)
 
 
 def _as_text(name: str, runs: list[dict[str, Any]]) -> str:

@@ -13,12 +13,14 @@ from benchmarks.bed import Bed, Candidate
 from benchmarks.counter import CapReachedError, Meter
 from pytest_metaprompt.errors import BudgetExhaustedError, Place
 from pytest_metaprompt.protocols import Proposer
-from pytest_metaprompt.repair import loop, meta_prompt
+from pytest_metaprompt.repair import batching, loop
 from pytest_metaprompt.repair.acceptance import Confirmed, Entrant, Standing
 from pytest_metaprompt.repair.bench import Bench
-from pytest_metaprompt.repair.job import Findings, RepairJob
+from pytest_metaprompt.repair.job import MERGE, Findings, RepairJob
 from pytest_metaprompt.repair.loop import Repair
 from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
+from pytest_metaprompt.repair.proposers.edits import Edits
+from pytest_metaprompt.repair.proposers.merge import Merge
 from pytest_metaprompt.repair.proposers.reflect import Reflect
 from pytest_metaprompt.results import Attempt, CaseResult, Reply, Request, Run, Subject, Verdict
 from pytest_metaprompt.routines import Routine, parse_routine
@@ -72,9 +74,10 @@ async def _repair(arm: str, meter: Meter, *, seed: int, demonstrations: bool) ->
     # The hard budget that a repair has where the suite says nothing.
     budget = (5 * len(results) + 20 * failing) * (2 if arm in ("ours-twice", "ours-long") else 1)
     meter.cap = min(meter.cap, meter.target_calls + budget)
-    proposers: dict[str, Proposer] = {}
+    proposers: dict[str, Proposer] = {MERGE: Merge()}
     if demonstrations:
         proposers["demonstrations"] = Demonstrations()
+    proposers["edits"] = Edits()
     if bed.has_meta:
         proposers["reflect"] = Reflect(_Meta(meter, 1 if arm == "ours-k1" else 2), ModelSpec("scripted", "meta"))
     repair = Repair(
@@ -188,7 +191,7 @@ def _without(arm: str) -> Iterator[None]:
         "ours-16-rounds": (loop, "MAX_ROUNDS", 16),
         "ours-twice": (loop, "MAX_ROUNDS", 16),
         "ours-long": (loop, "MAX_ROUNDS", 16),
-        "ours-shows-all": (meta_prompt, "_SHOWN", 1000),
+        "ours-shows-all": (batching, "_STEPS", ((1000, 1200), *batching._STEPS)),
     }
     with ExitStack() as stack:
         if arm in changes:

@@ -59,18 +59,19 @@ class Models:
         self._stores: dict[str, ReplyStore] = {}
         self._prices: dict[str, CostOf | None] = {}
         self._scorers = Scorers(
-            judge=partial(self._client, role="judge"), embedder=partial(self._client, role="judge", embeds=True)
+            judge=partial(self.client, role="judge"), embedder=partial(self.client, role="judge", embeds=True)
         )
 
     def asker(self) -> Asker:
         """What the test run asks with."""
         return Asker(
-            partial(self._client, role="target"),
+            partial(self.client, role="target"),
             self._scorers.of,
-            open_customer=partial(self._client, role="customer"),
+            open_customer=partial(self.client, role="customer"),
         )
 
-    def _client(self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False) -> Client:
+    def client(self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False) -> Client:
+        """The model as the test run asks it in a role. One that `embeds` gives vectors."""
         key = f"{suite.path} {role} {embeds} {spec!r}"
         if key not in self._clients:
             stored = self.taped(self.cached(self.capped(spec, embeds=embeds), spec), suite, spec, role=role)

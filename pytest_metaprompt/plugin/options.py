@@ -279,20 +279,6 @@ def _path(folder: Path, given: object) -> Path | None:
     return folder / str(given) if given else None
 
 
-def refuse_xdist(config: pytest.Config, options: Options) -> None:
-    """Refuse what only a session without worker processes can do.
-
-    Raises:
-        pytest.UsageError: A repair, a report or a recording is asked for under pytest-xdist.
-    """
-    records = options.record not in (None, "none")
-    if config.getoption("numprocesses", None) and (options.fix or options.reports or records):
-        what = (
-            "--metaprompt-fix" if options.fix else "--metaprompt-report" if options.reports else "--metaprompt-record"
-        )
-        raise pytest.UsageError(f"{what} does not work under pytest-xdist yet: add -n 0 (calls are concurrent anyway)")
-
-
 def _chosen_mode(given: Mapping[str, object], chosen: Mapping[str, object]) -> Mode:
     """The mode; a patch file that is named without a mode says which one is meant."""
     if given["patch"] and not given["fix-mode"]:

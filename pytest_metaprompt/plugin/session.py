@@ -7,6 +7,7 @@ from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -25,7 +26,6 @@ from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 
 if TYPE_CHECKING:
     from pytest_metaprompt.baselines import Comparison
-    from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
     from pytest_metaprompt.repair.patches import FileChange
 
@@ -38,6 +38,24 @@ class CaseKey:
 
     suite: SuiteKey
     case: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """An item that is to be run, as the session knows it: a case or a Python test, or a gate where `case` is None."""
+
+    nodeid: str
+    suite: SuiteKey
+    case: str | None
+
+    @property
+    def key(self) -> CaseKey | None:
+        """What its result is known by; None for a gate."""
+        return None if self.case is None else CaseKey(self.suite, self.case)
+
+
+class StoppedError(RuntimeError):
+    """The run was stopped before there was a result that was waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +75,8 @@ class LoadedSuite:
 
 class PromptSession:
     """The state of a session. `final` holds the runs that applied repairs replaced, `changes` what is kept for a
-    patch, `notes` lines for the summary."""
+    patch, `notes` lines for the summary. `distributed` tells the controller of pytest-xdist, whose workers run the
+    items."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
         from pytest_metaprompt.plugin.python_tests import PythonTests
@@ -68,7 +87,7 @@ class PromptSession:
         self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
-        self.models = Models(options, root=self.root)
+        self.models = self.open_models()
         self.main = MainThread()
         self.repairs: list[RepairOutcome] = []
         self.changes: list[FileChange] = []
@@ -80,12 +99,20 @@ class PromptSession:
         self.waiting = Waiting(config)
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
+        self.distributed = False
+        self.all_unchanged = False
+        self.may_run = True
         self.max_failures: int | None = config.getoption("maxfail") or None
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
-        self._selected: list[CaseItem] = []
+        self._beginning = Lock()
+        self.tracked: tuple[Tracked, ...] = ()
         self._futures: dict[CaseKey, Future[CaseResult]] = {}
         self.tests = PythonTests(self)
+
+    def open_models(self) -> Models:
+        """What the session asks its models with."""
+        return Models(self.options, root=self.root)
 
     def load(self, path: Path, kind: Kind) -> tuple[LoadedSuite, ...]:
         """The suites in a file; none if it cannot be used, and then its problems are kept."""
@@ -118,15 +145,26 @@ class PromptSession:
         loaded = load_suites(path, "native", root=self.root, options=self.options)
         return tuple(at_home_here(self, one) for one in loaded)
 
-    def select(self, items: Sequence[CaseItem]) -> None:
-        """Take note of the cases that are to be run, in their order."""
-        self._selected = list(items)
+    def select(self, items: Sequence[Tracked]) -> None:
+        """Take note of what is to be run, in its order."""
+        self.tracked = tuple(items)
 
-    def result_of(self, item: CaseItem) -> CaseResult:
+    def result_of(self, key: CaseKey) -> CaseResult:
         """The case's result, waiting for it. The first call sets all selected cases going."""
-        if item.key not in self._futures:
-            self._begin([item] if self.in_worker else self._selected)
-        return self.wait(self._futures[item.key])
+        return self.wait(self.future_of(key))
+
+    def future_of(self, key: CaseKey) -> Future[CaseResult]:
+        """The case's result, as soon as it is there. From any thread."""
+        with self._beginning:
+            if key not in self._futures:
+                self._begin(self._selected)
+            return self._futures[key]
+
+    @property
+    def _selected(self) -> list[CaseKey]:
+        """The cases of suite files that are to be run."""
+        keys = (one.key for one in self.tracked if not self.suites[one.suite].python)
+        return [key for key in dict.fromkeys(keys) if key is not None]
 
     def wait(self, future: Future[Value]) -> Value:
         """The result of work under way; how far it is and what it waits for is shown meanwhile."""
@@ -157,7 +195,7 @@ class PromptSession:
         """What is known of each suite so far."""
         done = {
             key: future.result()
-            for key, future in self._futures.items()
+            for key, future in list(self._futures.items())
             if future.done() and not future.cancelled() and future.exception() is None
         }
         runs = {}
@@ -175,7 +213,7 @@ class PromptSession:
 
     def unselected(self, loaded: LoadedSuite) -> int:
         """How many of a suite's cases are not to be run in this session."""
-        selected = {item.key for item in self._selected}
+        selected = {one.key for one in self.tracked}
         return sum(CaseKey(loaded.suite.key, case.id) not in selected for case in loaded.suite.cases)
 
     def final_runs(self) -> dict[SuiteKey, Run]:
@@ -189,8 +227,6 @@ class PromptSession:
         missing = self.unselected(loaded)
         if missing:
             return f"gate not judged: {missing} of {len(loaded.suite.cases)} cases were not selected"
-        if self.in_worker:
-            return GateResult(loaded.suite, False, ("a gate cannot be judged under xdist: run it with -n 0",))
         run = runs[loaded.suite.key]
         if not run.complete:
             return f"gate not judged: {len(run.results)} of {len(loaded.suite.cases)} cases were run"
@@ -209,11 +245,12 @@ class PromptSession:
             run.complete and all(result.outcome != "error" for result in run.results) for run in runs
         )
 
-    def wait_for(self, loaded: LoadedSuite) -> None:
-        """Wait until every selected case of a suite has its result."""
-        for item in self._selected:
-            if item.loaded is loaded and not self.in_worker:
-                self.result_of(item)
+    def judged(self, loaded: LoadedSuite) -> GateResult | str:
+        """The same, as soon as every selected case of the suite has its result."""
+        for key in self._selected:
+            if key.suite == loaded.suite.key:
+                self.result_of(key)
+        return self.judge(loaded, runs=self.runs())
 
     @property
     def thread(self) -> LoopThread:
@@ -226,18 +263,20 @@ class PromptSession:
         """Stop what is under way and let go of the models."""
         if self._thread is None:
             return
-        for future in self._futures.values():
+        for future in list(self._futures.values()):
             future.cancel()
         self._thread.close(self.models.close())
         self._thread = None
 
-    def _begin(self, items: Sequence[CaseItem]) -> None:
+    def _begin(self, keys: Sequence[CaseKey]) -> None:
         from pytest_metaprompt.runner import Job, run_jobs
 
-        futures: list[Future[CaseResult]] = [Future() for _ in items]
-        self._futures.update({item.key: future for item, future in zip(items, futures, strict=True)})
-        jobs = [Job(item.loaded.suite, item.case, item.loaded.routine) for item in items]
-        progress = self.progress = Progress([item.key.suite for item in items])
+        futures: list[Future[CaseResult]] = [Future() for _ in keys]
+        self._futures.update(zip(keys, futures, strict=True))
+        cases = {CaseKey(suite, case.id): case for suite, one in self.suites.items() for case in one.suite.cases}
+        loaded = [self.suites[key.suite] for key in keys]
+        jobs = [Job(one.suite, cases[key], one.routine) for one, key in zip(loaded, keys, strict=True)]
+        progress = self.progress = Progress([key.suite for key in keys])
 
         def report(index: int, result: CaseResult) -> None:
             progress.ended(index, result)
@@ -265,7 +304,7 @@ class PromptSession:
 
 def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:
     """Nobody waits for ever: what ended the run ends every case that has no result."""
-    trouble = RuntimeError("the run was stopped") if done.cancelled() else done.exception()
+    trouble = StoppedError("the run was stopped") if done.cancelled() else done.exception()
     for future in futures:
         if not future.done():
-            future.set_exception(trouble or RuntimeError("the run was stopped after enough failures"))
+            future.set_exception(trouble or StoppedError("the run was stopped after enough failures"))

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-import subprocess
-import sys
 import time
 from typing import Any
 
 import pytest
 
 from pytest_metaprompt.testing import Fault
-from tests.conftest import RULE, After, Project, append, envelope, number_of, obeys_the_rule
+from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule
 
 HEAD = """\
 routine: routine.md
@@ -133,7 +130,7 @@ def test_a_marker_that_cannot_be_used_is_told_once(twenty: Project) -> None:
 def python_tests(project: Project) -> Project:
     project.write(
         test_it_dot_py="import pytest\n"
-        f"pytestmark = pytest.mark.metaprompt('routine.md', target='openai:small')\n"
+        "pytestmark = pytest.mark.metaprompt('routine.md', target='openai:small')\n"
         "@pytest.mark.parametrize('n', range(6))\n"
         "def test_it(routine, n):\n"
         "    assert routine.run(f'take {n}').text == str(max(n, 1))\n"
@@ -194,34 +191,33 @@ def test_a_project_without_suites_runs_as_ever(project: Project) -> None:
     assert "metaprompt" not in "\n".join(after.result.outlines[6:])
 
 
-def test_ctrl_c_ends_controller_and_workers(twenty: Project) -> None:
+@pytest.mark.parametrize("whom", ["everyone, as a terminal does", "the controller alone"])
+def test_ctrl_c_leaves_no_process_behind(twenty: Project, whom: str) -> None:
     twenty.write(
         conftest_dot_py="import os, pathlib\n"
         "def pytest_sessionstart(session):\n"
-        "    pathlib.Path(f'pid-{os.getpid()}.txt').write_text('')\n"
+        "    kind = 'worker' if hasattr(session.config, 'workerinput') else 'controller'\n"
+        "    pathlib.Path(f'{kind}-{os.getpid()}.pid').write_text('')\n"
     )
-    twenty.target = lambda body: Fault.never()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:hypothesispytest"],
-        cwd=twenty.path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    twenty.server.wait_for(1)
-    os.killpg(process.pid, signal.SIGINT)
-    said, _ = process.communicate(timeout=30)
-    assert process.returncode == 2, said
-    pids = [int(re.findall(r"\d+", path.name)[0]) for path in twenty.path.glob("pid-*.txt")]
-    assert len(pids) == 3
-    ends = time.monotonic() + 20
-    while any(os.path.exists(f"/proc/{pid}/fd") and _lives(pid) for pid in pids):
-        assert time.monotonic() < ends, said
-    assert "Traceback" not in said
+
+    def processes(kind: str) -> list[int]:
+        return [int(path.stem.partition("-")[2]) for path in twenty.path.glob(f"{kind}-*.pid")]
+
+    def interrupt(body: Body) -> Fault:
+        for pid in processes("*" if whom.startswith("everyone") else "controller"):
+            os.kill(pid, signal.SIGINT)
+        return Fault.hang()
+
+    twenty.target = interrupt
+    after = run(twenty, "--metaprompt-concurrency=1")
+    assert after.code == 2
+    assert len(processes("worker")) == 2
+    ends = time.monotonic() + 30
+    while any(map(lives, processes("*"))):
+        assert time.monotonic() < ends, after.text
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -69,6 +69,9 @@ class Answers:
         open_baseline_of(state)
         if not state.tracked:
             state.select(selected.tracked)
+            # While workers are still getting ready; with -x not before pytest comes to the first case.
+            if not state.problems and state.max_failures is None:
+                state.begin()
         return not state.problems
 
     def _judge(self, loaded: LoadedSuite) -> GateResult | str:

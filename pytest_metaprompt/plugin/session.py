@@ -155,10 +155,16 @@ class PromptSession:
 
     def future_of(self, key: CaseKey) -> Future[CaseResult]:
         """The case's result, as soon as it is there. From any thread."""
+        if key not in self._futures:
+            self.begin()
+        return self._futures[key]
+
+    def begin(self) -> None:
+        """Set all selected cases going that are not yet. From any thread."""
         with self._beginning:
-            if key not in self._futures:
-                self._begin(self._selected)
-            return self._futures[key]
+            waiting = [key for key in self._selected if key not in self._futures]
+            if waiting:
+                self._begin(waiting)
 
     @property
     def _selected(self) -> list[CaseKey]:

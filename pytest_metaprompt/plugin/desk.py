@@ -55,9 +55,9 @@ class Desk:
 
     def _serve(self, wire: Connection) -> None:
         with wire, suppress(EOFError, OSError):
+            answers = self._opened()
             while True:
-                question = wire.recv()
-                wire.send_bytes(self._opened().packed(question))
+                wire.send_bytes(answers.packed(wire.recv()))
 
     def _opened(self) -> Answers:
         with self._opening:

@@ -55,11 +55,10 @@ def tracked_items(state: PromptSession, items: Iterable[pytest.Item]) -> list[Tr
 
     found = []
     for item in items:
-        test = state.tests.of(item)
         if isinstance(item, CaseItem | GateItem):
             case = item.case.id if isinstance(item, CaseItem) else None
             found.append(Tracked(item.nodeid, item.loaded.suite.key, case))
-        elif test is not None:
+        elif (test := state.tests.of(item)) is not None:
             found.append(Tracked(item.nodeid, test.suite.key, test.case.id))
     return found
 
@@ -104,7 +103,7 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run a Python test ourselves where it is to be run several times, or again for a repair."""
-        if self._used is None:
+        if self._used is None or not self._python:
             return None
         return self._used.tests.run_here(item, nextitem) or None
 
@@ -145,7 +144,8 @@ class Hooks:
         if self._used is not None:
             if call.excinfo is not None:
                 _show_problem(item, call.excinfo, report)
-            self._used.tests.note(item, call, report)
+            if self._python:
+                self._used.tests.note(item, call, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
@@ -16,7 +17,6 @@ from pytest_metaprompt.errors import MetapromptError, SuiteFileError
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
-from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.progress import Progress
 from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
@@ -27,6 +27,8 @@ from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 if TYPE_CHECKING:
     from pytest_metaprompt.baselines import Comparison
     from pytest_metaprompt.plugin.comparing import Comparing
+    from pytest_metaprompt.plugin.models import Models
+    from pytest_metaprompt.plugin.python_tests import PythonTests
     from pytest_metaprompt.repair.patches import FileChange
 
 Value = TypeVar("Value")
@@ -79,15 +81,12 @@ class PromptSession:
     items."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
-        from pytest_metaprompt.plugin.python_tests import PythonTests
-
         self.config = config
         self.options = options
         self.root = config.rootpath
         self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
-        self.models = self.open_models()
         self.main = MainThread()
         self.repairs: list[RepairOutcome] = []
         self.changes: list[FileChange] = []
@@ -108,10 +107,23 @@ class PromptSession:
         self._beginning = Lock()
         self.tracked: tuple[Tracked, ...] = ()
         self._futures: dict[CaseKey, Future[CaseResult]] = {}
-        self.tests = PythonTests(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """What the session asks its models with."""
+        return self.open_models()
+
+    @cached_property
+    def tests(self) -> PythonTests:
+        """The tests that use the `routine` fixture."""
+        from pytest_metaprompt.plugin.python_tests import PythonTests
+
+        return PythonTests(self)
 
     def open_models(self) -> Models:
-        """What the session asks its models with."""
+        """The models, when the first of them is needed."""
+        from pytest_metaprompt.plugin.models import Models
+
         return Models(self.options, root=self.root)
 
     def load(self, path: Path, kind: Kind) -> tuple[LoadedSuite, ...]:

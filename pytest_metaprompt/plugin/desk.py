@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_metaprompt.plugin.kinds import kind_of
+
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.answers import Answers
 
@@ -27,6 +29,7 @@ class Desk:
         self._answers: Answers | None = None
         self._closed = False
         Thread(target=self._accept, name="metaprompt-desk", daemon=True).start()
+        Thread(target=_get_ready, args=(config,), name="metaprompt-ready", daemon=True).start()
 
     @property
     def address(self) -> tuple[str, int, bytes]:
@@ -66,3 +69,18 @@ class Desk:
 
                 self._answers = Answers(self._config)
             return self._answers
+
+
+def _has_suites(config: pytest.Config) -> bool:
+    """Whether a suite file is in plain sight: named, or directly in a folder that is; most projects have none."""
+    places = [config.invocation_params.dir / word.partition("::")[0] for word in config.args]
+    files = [file for place in places for file in (place.iterdir() if place.is_dir() else (place,))]
+    return any(kind_of(file.name, named=file in places, listed=()) for file in files)
+
+
+def _get_ready(config: pytest.Config) -> None:
+    """Import what the first question needs while the workers start up, if there are suites."""
+    with suppress(OSError):  # A folder that cannot be read is for pytest to tell.
+        if _has_suites(config):
+            import pytest_metaprompt.plugin.answers
+            import pytest_metaprompt.plugin.loading  # noqa: F401

@@ -31,8 +31,17 @@ def pytest_metaprompt_clients() -> Mapping[str, Callable[[ModelSpec], Client]]: 
 
 @pytest.hookspec
 def pytest_metaprompt_proposers() -> Mapping[str, Proposer]:  # type: ignore[empty-body]  # a spec
-    """Proposers of repairs, by name. They are asked in every repair besides the built-in ones.
+    """Proposers of repairs, by name. They are asked in every repair besides the built-in ones, unless
+    `fix.proposers` of the suite names others.
 
-    It is called once for each repair. A proposal of theirs is validated and measured like any other, and is kept only
-    if it is proved. What a proposer raises ends the repair with the status `error`.
+    It is called once for each repair. A proposer needs `async def propose(self, state: RepairState) ->
+    Sequence[Proposal]`. A proposal of theirs is validated and measured like any other, and is kept only if it is
+    proved. A proposer that raises is not asked again in this repair, and the reason is shown.
+
+        class Shout:
+            async def propose(self, state):
+                return [Proposal("shout", "it has to be said louder", state.text.upper())]
+
+        def pytest_metaprompt_proposers():
+            return {"shout": Shout()}
     """

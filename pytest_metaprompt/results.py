@@ -188,12 +188,29 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class ProposalRecord:
-    """What became of one proposal."""
+    """What became of one proposal. `change` is its diff, `evidence` what came out of training cases that it broke."""
 
     proposer: str
     hypothesis: str
     decision: Literal["accepted", "rejected"]
     reason: str
+    fixed: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    change: str = ""
+    evidence: tuple[Observation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """A proposal that fixed training cases and was not kept, with the text that it changed."""
+
+    proposer: str
+    hypothesis: str
+    base: str
+    text: str
+    fixed: frozenset[str]
+    broken: frozenset[str] = frozenset()
+    examples_from: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +244,7 @@ class RepairState:
     helped: tuple[str, ...] = ()
     round: int = 1
     seed: int = 0
+    near_misses: tuple[NearMiss, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,3 +316,17 @@ class RepairOutcome:
     trace: tuple[TracePoint, ...] = ()
     written: SourceText | None = None
     cached_calls: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unguarded:
+    """What could be lost from a routine without a case noticing: sentences, and tools that no case expects or calls.
+
+    `left` sentences were not examined, because the budget ended or a call failed.
+    """
+
+    routine: str
+    sentences: tuple[str, ...]
+    tools: tuple[str, ...]
+    examined: int
+    left: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 
 OpenClient = Callable[[Suite, ModelSpec], Client]
 OpenScorer = Callable[[Suite, Assertion], Scorer]
+Watch = Callable[[Suite, Case, int], AbstractContextManager[Callable[[Attempt], None]]]
 
 
 class _StopError(Exception):
@@ -72,12 +73,16 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 class Asker:
     """Asks the target about a case, or holds the case's conversation with it, and scores the reply.
 
-    `open_customer` opens the models that play customers; None where they are opened like targets.
+    `open_customer` opens the models that play customers, and `open_partner` the targets of conversations and columns,
+    which do not ask all their questions at once; None where they are opened like targets. `watch` is entered around
+    each attempt, and told what came of it.
     """
 
     open_client: OpenClient
     open_scorer: OpenScorer
     open_customer: OpenClient | None = None
+    open_partner: OpenClient | None = None
+    watch: Watch | None = None
 
     async def attempt(
         self, suite: Suite, case: Case, routine: Routine, sample: int, memory: Memory | None = None
@@ -86,9 +91,16 @@ class Asker:
 
         `memory` holds what earlier cases of a serial column left behind.
         """
+        if self.watch is None:
+            return await self._attempt(suite, case, routine, sample, memory or Memory())
+        with self.watch(suite, case, sample) as tell:
+            attempt = await self._attempt(suite, case, routine, sample, memory or Memory())
+            tell(attempt)
+            return attempt
+
+    async def _attempt(self, suite: Suite, case: Case, routine: Routine, sample: int, memory: Memory) -> Attempt:
         if suite.column is not None:
-            asker = ColumnAsker(partial(self.open_client, suite), self.open_scorer)
-            return await asker.attempt(suite, case, routine, sample=sample, memory=memory or Memory())
+            return await self._column_asker(suite).attempt(suite, case, routine, sample=sample, memory=memory)
         messages: tuple[Message, ...] = ()
         try:
             messages = render(routine, case)
@@ -106,10 +118,21 @@ class Asker:
             SetupError: The target cannot be asked at all.
             RoutineError: The case cannot be put into the routine.
         """
+        if self.watch is None:
+            return await self._tried(job, sample)
+        with self.watch(job.suite, job.case, sample) as tell:
+            attempt = await self._tried(job, sample)
+            tell(attempt)
+            return attempt
+
+    async def _tried(self, job: Job, sample: int) -> Attempt:
         if job.suite.column is not None:
-            asker = ColumnAsker(partial(self.open_client, job.suite), self.open_scorer)
+            asker = self._column_asker(job.suite)
             return await asker.ask(job.suite, job.case, job.routine, sample=sample, memory=Memory())
         return await self.ask(job.suite, Attempt(job.case, messages=render(job.routine, job.case), sample=sample))
+
+    def _column_asker(self, suite: Suite) -> ColumnAsker:
+        return ColumnAsker(partial(self.open_partner or self.open_client, suite), self.open_scorer)
 
     async def ask(self, suite: Suite, attempt: Attempt) -> Attempt:
         """The rendered attempt with its reply and verdicts.
@@ -131,10 +154,11 @@ class Asker:
             return replace(answered, error=str(error))
 
     async def _answered(self, suite: Suite, target: ModelSpec, attempt: Attempt) -> Attempt:
-        client, simulation = self.open_client(suite, target), attempt.case.simulation
+        simulation = attempt.case.simulation
         if simulation is None:
-            reply = await client.ask(Request(target, attempt.messages, sample=attempt.sample))
+            reply = await self.open_client(suite, target).ask(Request(target, attempt.messages, sample=attempt.sample))
             return replace(attempt, reply=reply)
+        client = (self.open_partner or self.open_client)(suite, target)
         open_customer = self.open_customer or self.open_client
         customer = open_customer(suite, simulation.model) if simulation.model is not None else None
         return await converse(attempt, simulation, Parties(target, client, customer))

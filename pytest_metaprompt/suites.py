@@ -44,7 +44,10 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """A model and how to call it; `params` are sent as they stand, and nothing else is."""
+    """A model and how to call it; `params` are sent as they stand, and nothing else is.
+
+    `context` is how many tokens a request and its answer may have together; a meta model's requests are sized by it.
+    """
 
     provider: str
     name: str
@@ -52,6 +55,7 @@ class ModelSpec:
     base_url: str | None = None
     api_key_env: str | None = None
     price: Price | None = None
+    context: int | None = None
     api_key: str | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
@@ -270,12 +274,14 @@ class BudgetSettings:
 
 @dataclass(frozen=True, slots=True)
 class FixSettings:
-    """How a suite's routine may be repaired. `edit` None means: system and, in a chat form, examples."""
+    """How a suite's routine may be repaired. `edit` None means: system and, in a chat form, examples; `proposers` None
+    means: those that are asked by default."""
 
     edit: tuple[str, ...] | None = None
     holdout: float = 0.25
     max_length: int | None = None
     budget: BudgetSettings = BudgetSettings()
+    proposers: tuple[str, ...] | None = None
 
 
 SuiteKey = tuple[Path, str]

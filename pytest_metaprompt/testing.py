@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 
 from pytest_metaprompt.results import Reply, Request
 
@@ -272,6 +272,13 @@ class FakeClock:
         self._now = max(self._now, until)
 
 
+class Beside(Protocol):
+    """Serves what is no chat completion."""
+
+    def serve(self, method: str, path: str, headers: Mapping[str, str], raw: bytes, ask: Script) -> Fault | None:
+        """What to send, or None where the request is none of its own. `ask` is the server's script."""
+
+
 class ScriptedServer:
     """A Chat Completions and embeddings server on 127.0.0.1, over real sockets, that answers by a script.
 
@@ -279,10 +286,11 @@ class ScriptedServer:
             ...  # base_url: server.base_url
         assert len(server.requests) == 1
 
-    Closing it ends whatever is under way. A script that raises is answered with a 500 that says so.
+    Closing it ends whatever is under way. A script that raises is answered with a 500 that says so. What else it serves
+    stands `beside`, such as a `ScriptedBatches`.
     """
 
-    def __init__(self, script: Script) -> None:
+    def __init__(self, script: Script, *, beside: Beside | None = None) -> None:
         self.requests: list[Served] = []
         self.max_under_way = 0
         """The most requests that were being answered at the same time."""
@@ -291,6 +299,7 @@ class ScriptedServer:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._http = _Listener(self)
+        self._http.beside, self._http.script = beside, script
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> Self:
@@ -359,6 +368,8 @@ _Accepted = socket.socket | tuple[bytes, socket.socket]  # The second is for UDP
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 1024
+    beside: Beside | None = None
+    script: Script
 
     def __init__(self, scripted: ScriptedServer) -> None:
         self.scripted = scripted
@@ -407,9 +418,16 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Listener
 
+    def do_GET(self) -> None:
+        """Answers what is served beside; the name is what http.server looks for."""
+        if not self._served_beside(b""):
+            self._send(Fault.status(404, json.dumps({"error": {"message": f"no such path: {self.path}"}})))
+
     def do_POST(self) -> None:
         """Answers a call; the name is what http.server looks for."""
         raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self._served_beside(raw):
+            return
         if not self.path.partition("?")[0].endswith(_PATHS):
             self._send(Fault.status(404, json.dumps({"error": {"message": f"no such path: {self.path}"}})))
             return
@@ -420,6 +438,15 @@ class _Handler(BaseHTTPRequestHandler):
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
         self._send(self.server.scripted.answer(Served(body, headers, self.path)))
+
+    def _served_beside(self, raw: bytes) -> bool:
+        if self.server.beside is None:
+            return False
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = self.server.beside.serve(self.command, self.path, headers, raw, self.server.script)
+        if answer is not None:
+            self._send(answer)
+        return answer is not None
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name
         """Says nothing."""

@@ -21,8 +21,9 @@ from pytest_metaprompt.testing import ScriptedServer
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
-# Loaded here once: pytester forgets what its runs import, and compiled parts must not be loaded twice.
-for _name in ("deepdiff", "jsonschema", "openai", "yaml"):
+# Loaded here once: pytester forgets what its runs import, and compiled parts must not be loaded twice. pygal loads a
+# backport that takes the place of Python's own finder of installed plugins.
+for _name in ("deepdiff", "httpcore2", "jsonschema", "openai", "pygal", "yaml"):
     importlib.import_module(_name)
 
 Body = dict[str, Any]

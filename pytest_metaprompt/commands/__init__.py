@@ -6,11 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pytest_metaprompt.commands import convert, history, schema
+from pytest_metaprompt.commands import batches, convert, history, schema
 from pytest_metaprompt.commands.command import Command
 from pytest_metaprompt.errors import MetapromptError
 
 _TABLE: tuple[Command, ...] = (
+    Command("batches", "list the batches under way, or cancel one", batches.add_arguments, batches.run),
     Command("convert", "turn another tool's file into a suite", convert.add_arguments, convert.run),
     Command("history", "print what suites came to, run by run", history.add_arguments, history.run),
     Command("schema", "print the JSON Schema of suites, for editors, or of reports", schema.add_arguments, schema.run),

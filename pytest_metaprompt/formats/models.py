@@ -18,7 +18,7 @@ ParseModel = Callable[[str], ModelSpec]
 """`provider:name` as a `ModelSpec`; raises a `MetapromptError` if it is none."""
 
 _TOOL_ENDINGS = (".json", ".yaml", ".yml")
-_NOT_PARAMS = frozenset({"model", "base_url", "api_key_env", "price"})
+_NOT_PARAMS = frozenset({"model", "base_url", "api_key_env", "price", "context"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class ModelReader:
             base_url=entries["base_url"].text() if "base_url" in entries else None,
             api_key_env=entries["api_key_env"].text() if "api_key_env" in entries else None,
             price=_read_price(entries["price"]) if "price" in entries else None,
+            context=int(entries["context"].number()) if "context" in entries else None,
         )
 
 

@@ -92,4 +92,5 @@ def read_fix(top: Section) -> FixSettings:
             seconds=budget.number("seconds"),
             usd=budget.number("usd"),
         ),
+        proposers=tuple(node.text() for node in fix.items("proposers")) or None,
     )

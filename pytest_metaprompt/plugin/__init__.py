@@ -13,7 +13,7 @@ import pytest
 from pytest_metaprompt.plugin.fixtures import MARKER, routine
 from pytest_metaprompt.plugin.keys import options_key, session_of
 from pytest_metaprompt.plugin.kinds import kind_of
-from pytest_metaprompt.plugin.options import add_options, read_options
+from pytest_metaprompt.plugin.options import add_options, read_options, refuse_xdist
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import SuiteFile
@@ -40,6 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
 
     options = config.stash[options_key] = read_options(config)
+    refuse_xdist(config, options)
+    if options.trace:
+        from pytest_metaprompt.plugin.tracing import refuse_without_package
+
+        refuse_without_package()
     if options.fix and options.mode == "review":
         from pytest_metaprompt.plugin.reviewing import refuse_without_terminal
 

@@ -62,6 +62,17 @@ def _completed(state: PromptSession, run: Run) -> Run:
     return Run(before.suite, tuple(found.get(result.case.id, result) for result in before.results))
 
 
+def mutate(state: PromptSession, session: pytest.Session) -> None:
+    """Find what no case guards."""
+    from pytest_metaprompt.plugin.mutating import mutate_all
+
+    terminal = _terminal(session.config)
+    if terminal is not None:
+        terminal.ensure_newline()
+    with set_aside(session, state.notes.append):
+        mutate_all(state, lambda text: None if terminal is None else terminal.write_line(text))
+
+
 def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalReporter | None) -> None:
     was, now = (_good_items(state, runs) for runs in (state.runs(), state.final_runs()))
     better, worse = now - was, was - now
@@ -135,6 +146,8 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
         return
     state.notes.extend(state.models.cassettes.finish(is_whole=state.ran_whole))
     state.notes.extend(state.models.notes)
+    if state.models.batching is not None:
+        state.notes.extend(state.models.batching.notes)
     from pytest_metaprompt.plugin.keeping import keep
     from pytest_metaprompt.plugin.report_files import write_reports
 

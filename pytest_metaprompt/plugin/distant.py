@@ -23,7 +23,9 @@ class DistantModels(Models):
         self._wires = wires
         self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="metaprompt-wire")
 
-    def client(self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False) -> Client:
+    def client(
+        self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False, batched: bool = False
+    ) -> Client:
         """The model, asked by the controller."""
         return _DistantClient(self._wires, self._pool, suite.key, spec, role, embeds=embeds)
 

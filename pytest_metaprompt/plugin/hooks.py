@@ -172,13 +172,15 @@ class Hooks:
             raise
         if self._used is not None and not self._used.in_worker and not self.config.option.collectonly:
             self._refuse_problems(self._used)
-            from pytest_metaprompt.plugin.after import compare_with_baseline, repair_and_recount
+            from pytest_metaprompt.plugin.after import compare_with_baseline, mutate, repair_and_recount
 
             compare_with_baseline(self._used)
             if self.options.fix and self._used.out_of_time:
                 self._used.notes.append("not repaired: the time of the run was up (raise --metaprompt-timeout)")
             elif self.options.fix:
                 repair_and_recount(self._used, session)
+            if self.options.mutate:
+                mutate(self._used, session)
             save_baseline_of(self._used)
         return result
 

@@ -8,9 +8,11 @@ one did.
 
 from __future__ import annotations
 
+import asyncio
 import os
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pytest_metaprompt.clients.cache import AnewStore, CachedClient, MemoryStore, ReplyStore
 from pytest_metaprompt.clients.cache_file import CacheFile, CacheStore
@@ -20,7 +22,7 @@ from pytest_metaprompt.clients.ledger import CountedClient, Ledger, Tally
 from pytest_metaprompt.clients.limits import Caps, LimitedClient
 from pytest_metaprompt.clients.models import open_client, open_embedder
 from pytest_metaprompt.clients.pace import Paces
-from pytest_metaprompt.clients.prices import CostOf, PricedClient, find_cost
+from pytest_metaprompt.clients.prices import CostOf, PricedClient, cost_of, find_cost
 from pytest_metaprompt.plugin.cassettes import Cassettes
 from pytest_metaprompt.plugin.grading import Scorers
 from pytest_metaprompt.plugin.options import Options
@@ -35,6 +37,10 @@ CACHE_FILE = "cache.db"
 META_CALL = Usage(input_tokens=8_000, output_tokens=2_000)
 """What a call of the meta model is taken to use before one was made."""
 
+if TYPE_CHECKING:
+    from pytest_metaprompt.plugin.batching import Batching
+    from pytest_metaprompt.plugin.tracing import Tracing
+
 
 class Models:
     """Opens models and scorers on first use and keeps them for the session. `notes` are for the summary."""
@@ -42,6 +48,7 @@ class Models:
     def __init__(self, options: Options, *, root: Path) -> None:
         self.notes: list[str] = []
         self.cassettes = Cassettes(options, root=root)
+        self.batching = _open_batching(options, root)
         self._options = options
         self._root = root
         self._caps = Caps(calls=options.max_calls, tokens=options.max_tokens, usd=options.max_cost_usd)
@@ -62,27 +69,45 @@ class Models:
             judge=partial(self.client, role="judge"), embedder=partial(self.client, role="judge", embeds=True)
         )
 
-    def asker(self) -> Asker:
-        """What the test run asks with."""
+    def asker(self, *, batched: bool = False) -> Asker:
+        """What the test run asks with; with `batched`, targets are asked through batches if the user wants that."""
         return Asker(
-            partial(self.client, role="target"),
+            partial(self.client, role="target", batched=batched),
             self._scorers.of,
             open_customer=partial(self.client, role="customer"),
+            open_partner=partial(self.client, role="target"),
+            watch=self.tracing.attempt if self.tracing is not None else None,
         )
 
-    def client(self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False) -> Client:
+    @cached_property
+    def tracing(self) -> Tracing | None:
+        """The session's spans, if somebody wants them; whether so is seen when the first call is to be made."""
+        from pytest_metaprompt.plugin.tracing import open_tracing
+
+        return open_tracing(self._options)
+
+    def client(
+        self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False, batched: bool = False
+    ) -> Client:
         """The model as the test run asks it in a role. One that `embeds` gives vectors."""
-        key = f"{suite.path} {role} {embeds} {spec!r}"
+        key = f"{suite.path} {role} {embeds} {batched} {spec!r}"
         if key not in self._clients:
-            stored = self.taped(self.cached(self.capped(spec, embeds=embeds), spec), suite, spec, role=role)
+            capped = self.capped(spec, embeds=embeds, batched=batched)
+            stored = self.taped(self.cached(capped, spec), suite, spec, role=role)
             self._clients[key] = self.counted(stored, role=role)
         return self._clients[key]
 
-    def capped(self, spec: ModelSpec, *, embeds: bool = False) -> Client:
+    def capped(self, spec: ModelSpec, *, embeds: bool = False, batched: bool = False) -> Client:
         """The model with its price, under the session's caps, neither stored nor counted. One that `embeds` gives
         vectors."""
-        priced = PricedClient(_Opened(self, spec, embeds=embeds), lambda: self.price(spec))
-        return LimitedClient(priced, self._caps, lambda: self.price(spec))
+        client: Client = _Opened(self, spec, embeds=embeds)
+        if self.tracing is not None:
+            client = self.tracing.client(client, embeds=embeds)
+        if self.batching is not None:
+            client = self.batching.live(client)
+            if batched:
+                client = self.batching.batched(client, spec, lambda usage: cost_of(usage, self.price(spec)))
+        return LimitedClient(PricedClient(client, lambda: self.price(spec)), self._caps, lambda: self.price(spec))
 
     def cached(self, client: Client, spec: ModelSpec, *, anew: bool = False) -> Client:
         """The client behind the cache, unless that is switched off. With `anew` the cache only takes."""
@@ -130,7 +155,8 @@ class Models:
 
     def waits_for(self) -> str | None:
         """What the calls wait for, such as `429: waiting 12 s, 8 under way`; None where nothing holds them up."""
-        return self._paces.state()
+        batches = None if self.batching is None else self.batching.state()
+        return "; ".join(told for told in (batches, self._paces.state()) if told) or None
 
     async def close(self) -> None:
         """Let go of connections, and write what the cache still holds."""
@@ -139,6 +165,10 @@ class Models:
             close = getattr(client, "close", None)
             if close is not None:
                 await close()
+        if self.batching is not None:
+            await self.batching.close()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
 
     def _store(self, spec: ModelSpec) -> ReplyStore:
         """Where a model's replies are kept: on disk if it is known what answers, else for this session."""
@@ -150,6 +180,14 @@ class Models:
                 self._memory if known is None else CacheStore(self._cache, identity=known, secrets=secrets)
             )
         return self._stores[key]
+
+
+def _open_batching(options: Options, root: Path) -> Batching | None:
+    if not options.batch:
+        return None
+    from pytest_metaprompt.plugin.batching import Batching
+
+    return Batching(options, root=root)
 
 
 class RepairModels:
@@ -188,6 +226,7 @@ class RepairModels:
             partial(self._client, role="target", anew=anew),
             self._scorers[anew].of,
             open_customer=partial(self._client, role="customer", anew=anew),
+            watch=self._models.tracing.attempt if self._models.tracing is not None else None,
         )
 
     def meta(self, spec: ModelSpec) -> Client:

@@ -30,6 +30,7 @@ class Options:
     """What the user asked for, checked."""
 
     fix: bool = False
+    mutate: bool = False
     mode: Mode = "apply"
     patch: Path = Path(DEFAULT_PATCH)
     fix_note: str | None = None
@@ -60,6 +61,9 @@ class Options:
     generate: bool = False
     journal: bool = False
     revert: bool = False
+    trace: bool = False
+    batch: bool = False
+    batch_poll_s: float | None = None
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -88,6 +92,16 @@ def _share(text: str) -> float:
         value = -1.0
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, is {text!r}")
+    return value
+
+
+def _pause(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, is {text!r}")
     return value
 
 
@@ -149,6 +163,7 @@ class _Option:
 
 
 _TABLE = (
+    _Option("mutate", _flag, "remove sentences of the routines one at a time, and list those that no case guards"),
     _Option("fix", _flag, "repair failing routines, prove the repair, and write it back"),
     _Option(
         "fix-mode",
@@ -162,6 +177,9 @@ _TABLE = (
     _Option("meta", str, "ask this model for repairs in place of every suite's meta", "MODEL"),
     _Option("judge", str, "ask this model for verdicts in place of every suite's judge", "MODEL"),
     _Option("concurrency", _whole_number(1), "calls under way at once, at most (default 16)", "N"),
+    _Option("trace", _flag, "send OpenTelemetry spans of cases, repairs and calls, as OTEL_TRACES_EXPORTER says"),
+    _Option("batch", _flag, "ask the targets through the provider's Batch API: half the price, up to a day"),
+    _Option("batch-poll", _pause, "seconds between looks at a batch (default: from 5 to 60, growing)", "X"),
     _Option("repeat", _whole_number(1), "attempts per case in every suite", "N"),
     _Option("no-cache", _flag, "ask the models anew: neither use the cache nor write to it"),
     _Option("cache-days", _whole_number(1), "forget cached replies after so many days (default 14)", "N"),
@@ -241,6 +259,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     reports = cast("list[str]", chosen["report"] or [])
     return Options(
         fix=fix,
+        mutate=bool(chosen["mutate"]),
         mode=_chosen_mode(given, chosen) if note is None else "diff",
         patch=folder / cast("str", chosen["patch"] or DEFAULT_PATCH),
         fix_note=note,
@@ -272,11 +291,26 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         generate=bool(given["generate"] or (ini["generate"] and not environ.get("CI"))),
         journal=bool(given["journal"]),
         revert=bool(given["revert"]),
+        trace=bool(chosen["trace"]),
+        batch=bool(chosen["batch"]),
+        batch_poll_s=cast("float | None", chosen["batch-poll"]),
     )
 
 
 def _path(folder: Path, given: object) -> Path | None:
     return folder / str(given) if given else None
+
+
+def refuse_xdist(config: pytest.Config, options: Options) -> None:
+    """Refuse what only a session without worker processes can do.
+
+    Raises:
+        pytest.UsageError: A batch is asked for under pytest-xdist.
+    """
+    if config.getoption("numprocesses", None) and options.batch:
+        raise pytest.UsageError(
+            "--metaprompt-batch does not work under pytest-xdist: add -n 0 (a batch needs no workers)"
+        )
 
 
 def _chosen_mode(given: Mapping[str, object], chosen: Mapping[str, object]) -> Mode:

@@ -14,15 +14,14 @@ from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import SourceText
 from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
+from pytest_metaprompt.plugin.proposing import choose_proposers
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
 from pytest_metaprompt.plugin.trying import Trier
-from pytest_metaprompt.protocols import Proposer
 from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.journal import FOLDER, FileJournal
+from pytest_metaprompt.repair.loop import digest
 from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
-from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
-from pytest_metaprompt.repair.proposers.reflect import Reflect
 from pytest_metaprompt.results import CaseResult, Count, RepairOutcome, Run, Subject
 from pytest_metaprompt.scorers import GRADED, SIMILAR
 from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
@@ -99,14 +98,17 @@ def _fails(run: Run) -> bool:
 def _search(
     session: PromptSession, group: Sequence[LoadedSuite], runs: tuple[Run, ...], count: Count, say: Say
 ) -> RepairOutcome:
-    budget = _budget(runs)
+    budget = budget_of(runs)
     models = session.models.for_repair(group[0].suite, budget)
     meta = next((loaded.suite.meta for loaded in group if loaded.suite.meta is not None), None)
     say(f"{group[0].routine.name}: {forecast(runs, meta, budget, session.models.price)}")
     started = time.perf_counter()
     tell = partial(_progress, say, group[0].routine.name, models, budget)
-    # The loop's thread must not print while a test runs, whose output pytest captures.
-    job = _job(session, group, runs, models, lambda text: session.main.post(partial(tell, text)))
+    try:
+        # The loop's thread must not print while a test runs, whose output pytest captures.
+        job = make_job(session, group, runs, models, lambda text: session.main.post(partial(tell, text)))
+    except MetapromptError as error:
+        return RepairOutcome(group[0].routine.name, "error", str(error), count, count, runs=runs)
     job = replace(job, max_seconds=budget.seconds)
 
     def spent() -> Spent:
@@ -123,36 +125,48 @@ def _search(
     writes = session.options.mode in ("apply", "review")
     work = find_repair(job, writes=writes, allow_dirty=session.options.allow_dirty)
     try:
-        found = session.wait(session.thread.submit(work))
+        tracing = session.models.tracing
+        traced = work if tracing is None else tracing.repair(job.routine.name, work)
+        found = session.wait(session.thread.submit(traced))
         found = replace(found, outcome=with_costs(found.outcome, spent()))
         return settle(session, job, found)
     except MetapromptError as error:
         return RepairOutcome(job.routine.name, "error", str(error), count, count, runs=runs)
 
 
-def _job(
+def make_job(
     session: PromptSession,
     group: Sequence[LoadedSuite],
     runs: tuple[Run, ...],
     models: RepairModels,
     progress: Callable[[str], None],
 ) -> RepairJob:
+    """All that trying the cases of these suites under other routines needs.
+
+    Raises:
+        MetapromptError: A suite names a proposer that there is not.
+    """
     settings = [loaded.suite.fix for loaded in group]
     lengths = [fix.max_length for fix in settings if fix.max_length is not None]
     routine = group[0].routine
+    suites = [loaded.suite for loaded in group]
+    seed, limit = session.options.seed, session.options.concurrency
+    asker = Trier(models.asker(), session.tests, session.main)
+    journal = FileJournal(session.root / FOLDER, routine.name)
+    resumed = journal.was_interrupted(digest(routine.text), seed)
     kinds = [routine.editable if fix.edit is None else frozenset(fix.edit) for fix in settings]
     return RepairJob(
         routine=routine,
         runs=runs,
         subjects=_subjects(group),
-        asker=Trier(models.asker(), session.tests, session.main),
-        prober=Trier(models.prober(), session.tests, session.main),
-        proposers={**_hooked_proposers(session), **_proposers(group, models)},
+        asker=asker,
+        prober=asker if resumed else Trier(models.prober(), session.tests, session.main),
+        proposers=choose_proposers(suites, models, session.config, asker=asker, limit=limit),
         editable=frozenset.intersection(*kinds),
         tools=frozenset(name for loaded in group if loaded.suite.target for name in loaded.suite.target.tool_names),
-        seed=session.options.seed,
-        limit=session.options.concurrency,
-        journal=FileJournal(session.root / FOLDER, routine.name),
+        seed=seed,
+        limit=limit,
+        journal=journal,
         progress=progress,
         holdout=max(fix.holdout for fix in settings),
         max_length=min(lengths) if lengths else None,
@@ -170,24 +184,7 @@ def _subjects(group: Sequence[LoadedSuite]) -> tuple[Subject, ...]:
     )
 
 
-def _proposers(group: Sequence[LoadedSuite], models: RepairModels) -> dict[str, Proposer]:
-    """The ones that need no model, and the meta model where a suite names one."""
-    proposers: dict[str, Proposer] = {"demonstrations": Demonstrations()}
-    metas = [loaded.suite.meta for loaded in group if loaded.suite.meta is not None]
-    if metas:
-        proposers["reflect"] = Reflect(models.meta(metas[0]), metas[0])
-    return proposers
-
-
-def _hooked_proposers(session: PromptSession) -> dict[str, Proposer]:
-    """Those of the user's plugins; a built-in one of the same name takes its place."""
-    found: dict[str, Proposer] = {}
-    for proposers in session.hook.pytest_metaprompt_proposers():
-        found.update(proposers)
-    return found
-
-
-def _budget(runs: tuple[Run, ...]) -> BudgetSettings:
+def budget_of(runs: tuple[Run, ...]) -> BudgetSettings:
     """What the suites allow, the least of each; and at most 5 askings a case and 20 a failing case, where an asking is
     as many calls as it took in the test run."""
     budgets = [run.suite.fix.budget for run in runs]

@@ -35,7 +35,14 @@ def write_reports(state: PromptSession, environ: Mapping[str, str] = os.environ)
 def _report(state: PromptSession) -> Report:
     runs = state.runs()
     suites = [
-        SuiteReport(one.name, one.routine.name, runs[key], _baseline(state, one, runs[key]), state.seconds_of(key))
+        SuiteReport(
+            one.name,
+            one.routine.name,
+            runs[key],
+            _baseline(state, one, runs[key]),
+            state.seconds_of(key),
+            state.unguarded.get(key),
+        )
         for key, one in state.suites.items()
     ]
     judged = [(one, state.judge(one, runs=state.final_runs())) for one in state.suites.values() if one.suite.gate]

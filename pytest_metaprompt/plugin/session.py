@@ -20,7 +20,7 @@ from pytest_metaprompt.plugin.main_thread import MainThread
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.progress import Progress
 from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
-from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run
+from pytest_metaprompt.results import CaseResult, GateResult, RepairOutcome, Run, Unguarded
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 
@@ -92,6 +92,7 @@ class PromptSession:
         self.changes: list[FileChange] = []
         self.generated: set[Path] = set()
         self.notes: list[str] = []
+        self.unguarded: dict[SuiteKey, Unguarded] = {}
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
         self.progress: Progress | None = None
@@ -307,10 +308,12 @@ class PromptSession:
                 futures[index].set_exception(error)
 
         thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
+        everything = sum(job.suite.repeat for job in jobs)
         work = run_jobs(
-            self.models.asker(),
+            self.models.asker(batched=True),
             jobs,
-            limit=self.options.concurrency,
+            # A batch takes all questions at once; live calls then keep to the limit by themselves.
+            limit=everything if self.options.batch else self.options.concurrency,
             report=report,
             broken=broken,
             max_failures=self.max_failures,

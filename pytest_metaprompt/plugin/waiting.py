@@ -93,30 +93,28 @@ class Waiting:
         return (since >= PROGRESS_AFTER_S and more >= 0.099) or (since >= PROGRESS_EVERY_S and more > 0)
 
     def _draw(self, terminal: TerminalReporter, text: str) -> None:
-        column = terminal._tw.width_of_current_line
-        if column and column % terminal._tw.fullwidth == 0:
-            return  # The cursor stands behind the last column, and no sequence brings it back there.
-        line = cut_end(text, terminal._tw.fullwidth - 1)
-        _raw(terminal, f"{_DOWN}{_CLEAR}{line}{_UP}{_right(terminal)}")
-        self._drawn = True
+        self._drawn = _below(terminal, text) or self._drawn
 
     def _erase(self, terminal: TerminalReporter) -> None:
         if self._drawn:
-            _raw(terminal, f"{_DOWN}{_CLEAR}{_UP}{_right(terminal)}")
+            _below(terminal, "")
             self._drawn = False
 
 
-def _right(terminal: TerminalReporter) -> str:
-    """Back to where pytest stopped writing; a line of its own may have gone round."""
-    column = terminal._tw.width_of_current_line % terminal._tw.fullwidth
-    return f"\x1b[{column}C" if column else ""
-
-
-def _raw(terminal: TerminalReporter, text: str) -> None:
-    """Past pytest's own count of what is on its line, and past its capture, which is on while a test waits."""
+def _below(terminal: TerminalReporter, text: str) -> bool:
+    """Put a text on the line below, and the cursor back to where pytest stopped writing; whether that could be done."""
+    # Only without capture, which is on while a test waits, has the output a width, and is it seen.
     with _uncaptured(terminal):
-        terminal._tw._file.write(text)
-        terminal._tw._file.flush()
+        writer = terminal._tw
+        width, written = writer.fullwidth, writer.width_of_current_line
+        # A line of pytest's own may have gone round the edge; behind the last column nothing brings the cursor back.
+        if written and written % width == 0:
+            return False
+        right = f"\x1b[{written % width}C" if written else ""
+        # Past pytest's own count of what is on its line.
+        writer._file.write(f"{_DOWN}{_CLEAR}{cut_end(text, width - 1)}{_UP}{right}")
+        writer._file.flush()
+        return True
 
 
 def _write(terminal: TerminalReporter, text: str) -> None:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 
+from pytest_metaprompt.repair.differences import cause_of
 from pytest_metaprompt.results import Observation
 
-_VALUE = re.compile(r"'[^']*'|\"[^\"]*\"|\d+")
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Failing cases of one cause: the assertions that fail, the fields that differ, and how."""
+
+    cause: str
+    members: tuple[Observation, ...]
 
 
-def cluster(failing: Sequence[Observation]) -> list[list[Observation]]:
-    """Groups of observations whose failed verdicts say the same but for the values in them; the largest first."""
-    groups: dict[tuple[str, ...], list[Observation]] = {}
+def cluster(failing: Sequence[Observation]) -> list[Cluster]:
+    """The failures by cause, the largest cluster first."""
+    groups: dict[str, list[Observation]] = {}
     for observation in failing:
-        groups.setdefault(_signature(observation), []).append(observation)
-    return sorted(groups.values(), key=len, reverse=True)
+        groups.setdefault(_cause(observation), []).append(observation)
+    found = [Cluster(cause, tuple(members)) for cause, members in groups.items()]
+    return sorted(found, key=lambda one: len(one.members), reverse=True)
 
 
 def round_robin(failing: Sequence[Observation]) -> list[Observation]:
     """The same observations, alternating between the clusters."""
-    rows = chain.from_iterable(zip_longest(*cluster(failing)))
+    rows = chain.from_iterable(zip_longest(*(one.members for one in cluster(failing))))
     return [observation for observation in rows if observation is not None]
 
 
-def _signature(observation: Observation) -> tuple[str, ...]:
-    failed = [verdict for verdict in observation.attempt.verdicts if not verdict.passed]
-    return tuple(f"{verdict.type}: {_VALUE.sub('*', verdict.reason)[:200]}" for verdict in failed)
+def _cause(observation: Observation) -> str:
+    failed = [cause_of(verdict) for verdict in observation.attempt.verdicts if not verdict.passed]
+    return " | ".join(dict.fromkeys(failed)) or "no reply that could be checked"

@@ -16,6 +16,13 @@ from pytest_metaprompt.suites import Json
 META = "reflect"
 """The name of the proposer that asks the meta model."""
 
+GEPA = "gepa"
+MERGE = "merge"
+"""The name of the proposer that puts together what others proposed."""
+
+PAID = (META, GEPA)
+"""The proposers that ask a model. They are asked when the others have nothing, in this order."""
+
 
 class Journal(Protocol):
     """Keeps what was decided and why."""
@@ -59,7 +66,7 @@ class RepairJob:
     @property
     def asks_meta(self) -> bool:
         """Whether a meta model may propose."""
-        return META in self.proposers
+        return any(name in self.proposers for name in PAID)
 
 
 @dataclass(slots=True)

@@ -41,3 +41,22 @@ class FileJournal:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         except OSError as error:
             raise FileAccessError(f"cannot write the journal in {self.folder}: {error.strerror or error}") from None
+
+    def was_interrupted(self, digest: str, seed: int) -> bool:
+        """Whether the last repair of a text with this digest and seed did not come to its end: it was stopped, or a
+        budget was used up. Begun again, it finds its replies in the cache, those of its probe among them."""
+        try:
+            lines = (self.folder / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return False
+        under_way = False
+        for line in lines:
+            try:
+                entry = json.loads(line)
+            except ValueError:
+                continue
+            if entry.get("routine") == self.routine and entry.get("event") == "began":
+                under_way = (entry.get("digest"), entry.get("seed")) == (digest, seed)
+            elif entry.get("routine") == self.routine and entry.get("event") == "end":
+                under_way = under_way and not entry.get("complete", True)
+        return under_way

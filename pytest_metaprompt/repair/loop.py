@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import partial
+import hashlib
+from collections.abc import Iterator, Sequence
 
 from pytest_metaprompt.errors import BudgetExhaustedError, EnvelopeError, MetapromptError, ModelCallError, SetupError
 from pytest_metaprompt.repair.acceptance import (
@@ -19,32 +18,23 @@ from pytest_metaprompt.repair.acceptance import (
     strictness,
     veto,
 )
-from pytest_metaprompt.repair.bench import Bench, IndecisiveError
+from pytest_metaprompt.repair.bench import IndecisiveError
 from pytest_metaprompt.repair.clusters import round_robin
-from pytest_metaprompt.repair.job import META, Asker, Findings, RepairJob
+from pytest_metaprompt.repair.job import MERGE, META, PAID, Findings, RepairJob
+from pytest_metaprompt.repair.memory import UNSEEN, Memory, Ruling
 from pytest_metaprompt.repair.proposers.reflect import DeclinedError
 from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.split import split
-from pytest_metaprompt.repair.validation import RefusedError, Terms, validate
-from pytest_metaprompt.results import (
-    Attempt,
-    CaseResult,
-    Count,
-    Observation,
-    Proposal,
-    ProposalRecord,
-    RepairState,
-    Run,
-    Subject,
-    TracePoint,
-)
+from pytest_metaprompt.repair.trials import PROBED, Trials
+from pytest_metaprompt.repair.validation import RefusedError, Terms, squeezed, validate
+from pytest_metaprompt.results import Count, Proposal, RepairState, Run, TracePoint
 from pytest_metaprompt.routines import Routine
-from pytest_metaprompt.runner import Job, each, outcome_of
 
 MAX_ROUNDS = 8
 PATIENCE = 4
 FINALISTS = 2
-PROBED = 5
+GREAT_HELP = 0.5
+"""A proposer that asks no model is asked again at once only after it fixed this share of the failures."""
 
 
 class Repair:
@@ -53,14 +43,14 @@ class Repair:
     def __init__(self, job: RepairJob) -> None:
         self._job = job
         self._subjects = {subject.key: subject for subject in job.subjects}
-        self._attempts: dict[tuple[str, str], list[Attempt]] = {}
-        self._routines = {job.routine.text: job.routine}
-        self._bench = Bench(self._draw, limit=job.limit)
-        self._seen: set[str] = {job.routine.text}
-        self._before = _results(job)
+        self._trials = Trials(job)
+        self._bench = self._trials.bench
+        self._seen: set[str] = {squeezed(job.routine.text)}
         self._proposers = dict(job.proposers)
+        self._resting = False
         self._round = 0
         self.found = Findings(job.routine)
+        self._memory = Memory(job, self.found)
 
     async def run(self) -> Findings:
         """Search until nothing fails, nothing helps, or the budget is used up."""
@@ -76,71 +66,35 @@ class Repair:
         except IndecisiveError as error:
             self.found.trouble = self.found.reason = f"indecisive: {error}"
         self._take_back_unproved()
-        self._job.journal.note("end", reason=self.found.reason, flaky=sorted(self.found.flaky))
+        self._job.journal.note(
+            "end",
+            reason=self.found.reason,
+            flaky=sorted(self.found.flaky),
+            complete=not self.found.out_of_budget and self.found.trouble is None,
+        )
         return self.found
 
     async def measure(self, routine: Routine) -> tuple[Run, ...]:
         """Every case under a routine, with as many attempts as its suite asks for; what is known is not asked again."""
-        self._routines.setdefault(routine.text, routine)
-        results = await each(
-            self._job.subjects, lambda subject: self._complete(routine, subject), limit=self._job.limit
-        )
-        found = {subject.key: result for subject, result in zip(self._job.subjects, results, strict=True) if result}
-        return tuple(
-            Run(run.suite, tuple(found[one.key] for one in self._job.subjects if one.suite is run.suite))
-            for run in self._job.runs
-        )
-
-    async def _complete(self, routine: Routine, subject: Subject) -> CaseResult:
-        known = self._attempts.setdefault((routine.text, subject.key), [])
-        trouble: list[Attempt] = []
-        while len(known) < subject.suite.repeat and not trouble:
-            try:
-                await self._draw(routine.text, subject.key, len(known))
-            except (BudgetExhaustedError, IndecisiveError) as error:
-                # What the budget leaves unasked does not speak against a case that passed whenever it was asked.
-                if known and isinstance(error, BudgetExhaustedError):
-                    break
-                trouble = [Attempt(subject.case, sample=len(known), error=str(error))]
-        attempts = (*known[: subject.suite.repeat], *trouble)
-        asked = replace(subject.suite, repeat=len(attempts))
-        return CaseResult(subject.case, attempts, outcome_of(asked, attempts))
+        return await self._trials.measure(routine)
 
     async def _prepare(self) -> None:
-        """Split, probe and screen."""
-        decided = {
-            key: result.outcome for key, result in self._before.items() if result.outcome in ("passed", "failed")
-        }
-        before = {key: outcome == "passed" for key, outcome in decided.items()}
+        """Split, and probe."""
+        before = self._trials.remember_the_run()
+        text = self._job.routine.text
         forced = {s.key: s.case.split for s in self._job.subjects if s.case.split is not None and s.key in before}
         self.found.sides = split(before, forced=forced, share=self._job.holdout, seed=self._job.seed)
-        for key in before:
-            attempts = [attempt for attempt in self._before[key].attempts if attempt.error is None]
-            self._attempts[self._job.routine.text, key] = attempts
-            passed = [attempt.passed for attempt in attempts]
-            self._bench.remember(self._job.routine.text, key, passed, begun=len(self._before[key].attempts))
-            if not before[key] and any(attempt.passed for attempt in attempts):
-                self.found.flaky.add(key)
+        self.found.flaky.update(key for key in before if not before[key] and any(self._bench.trials(text, key)))
         self._trace()
-        self.found.exact = self._bench.exact = await self._replies_repeat(list(before))
+        self._job.journal.note("began", digest=digest(text), seed=self._job.seed)
+        self._job.progress(f"probing whether replies repeat ({min(PROBED, len(before))} cases)")
+        self.found.exact = self._bench.exact = await self._trials.replies_repeat(list(before))
         self._job.journal.note(
             "split",
             train=list(self.found.sides.train),
             holdout=list(self.found.sides.holdout),
             mode="deterministic" if self.found.exact else "noisy",
         )
-
-    async def _replies_repeat(self, keys: Sequence[str]) -> bool:
-        """Whether up to 5 cases, failing and passing, give the same output when asked again."""
-        self._job.progress(f"probing whether replies repeat ({min(PROBED, len(keys))} cases)")
-        step = max(1, len(keys) // PROBED)
-        text = self._job.routine.text
-        for key in keys[::step][:PROBED]:
-            await self._bench.fresh(text, key, draw=partial(self._draw, asker=self._job.prober))
-            outputs = {_output(attempt) for attempt in self._attempts[text, key]}
-            if len(outputs) > 1 or None in outputs:
-                return False
-        return True
 
     async def _search(self) -> None:
         idle = 0
@@ -163,7 +117,7 @@ class Repair:
         train = self._fixed(self.found.sides.train, text, set())
         self.found.current = self._job.routine
         self.found.reason = self.found.unproved = (
-            f"hold-out: does not generalise: fixes {train} of the training failures, "
+            f"{UNSEEN}does not generalise: fixes {train} of the training failures, "
             f"but none of {held.total} held-out ones"
         )
         self._job.journal.note("taken_back", reason=self.found.unproved)
@@ -187,31 +141,50 @@ class Repair:
         return [key for key in stable if key in self.found.sides.train]
 
     async def _run_round(self, failing: Sequence[str]) -> bool:
-        """One round; whether the current routine became better."""
-        proposals = await self._validated(await self._propose(failing))
-        if not proposals:
-            return False
-        order = [one.subject.key for one in round_robin(self._observations(failing))]
+        """One round; whether the current routine became better. Who asks no model comes first; the others are asked
+        only if that was in vain."""
+        for names in self._tiers():
+            proposals = await self._validated(await self._propose(names, failing))
+            kept = await self._decide(proposals, failing) if proposals else None
+            free = not set(names) & set(PAID)
+            if kept is not None:
+                self._resting = free and len(kept) < GREAT_HELP * len(failing)
+                return True
+            self._resting = self._resting or free
+        return False
+
+    def _tiers(self) -> Iterator[list[str]]:
+        """Who is asked together, one group after the other."""
+        paid = [name for name in PAID if name in self._proposers]
+        rests = self._resting and bool(paid)
+        free = [name for name in self._proposers if name not in PAID and (name == MERGE or not rests)]
+        yield from ([*free], *([name] for name in paid))
+
+    async def _decide(self, proposals: Sequence[Proposal], failing: Sequence[str]) -> tuple[str, ...] | None:
+        """What the proposal fixes that is kept; None if none is. The others are told why they are not."""
+        order = [one.subject.key for one in round_robin(self._trials.observations(self.found.current.text, failing))]
         self._job.progress(f"round {self._round}: racing {len(proposals)} proposals on {len(order)} failing cases")
         entrants = {Entrant(one.text, self._shown(one.text)): one for one in proposals}
+        base = self.found.current.text
         for _ in range(FINALISTS):
             first, *rest = await race(self._bench, list(entrants), order)
             proposal = entrants.pop(first.entrant)
-            reason = await self._prove(proposal, first, failing) if first.fixed else "fixes none of the failing cases"
-            self._record(proposal, reason, fixed=first.fixed)
-            if reason is None or not entrants:
+            ruling = await self._prove(proposal, first) if first.fixed else Ruling("fixes none of the failing cases")
+            self._memory.note(proposal, ruling, base=base, round_=self._round)
+            if ruling.reason is None or not entrants:
                 break
         for standing in rest:
-            self._record(entrants[standing.entrant], _also_ran(standing), fixed=standing.fixed)
-        return reason is None
+            also_ran = Ruling(_also_ran(standing), standing.fixed)
+            self._memory.note(entrants[standing.entrant], also_ran, base=base, round_=self._round)
+        return ruling.fixed if ruling.reason is None else None
 
-    async def _propose(self, failing: Sequence[str]) -> list[Proposal]:
+    async def _propose(self, names: Sequence[str], failing: Sequence[str]) -> list[Proposal]:
         state = self._state(failing)
         proposals: list[Proposal] = []
-        for name, proposer in list(self._proposers.items()):
+        for name in names:
             self._job.progress(f"round {self._round}: {name} looks at {len(failing)} failing cases")
             try:
-                proposals.extend(await proposer.propose(state))
+                proposals.extend(await self._proposers[name].propose(state))
             except BudgetExhaustedError:
                 raise
             except (DeclinedError, EnvelopeError, ModelCallError, SetupError) as error:
@@ -228,8 +201,9 @@ class Repair:
         del self._proposers[name]
 
     async def _validated(self, proposals: Sequence[Proposal]) -> list[Proposal]:
+        old = self.found.current
         terms = Terms(
-            old=self.found.current,
+            old=old,
             editable=self._job.editable,
             subjects=self._job.subjects,
             seen=frozenset(self._seen),
@@ -239,28 +213,29 @@ class Repair:
         valid = []
         for proposal in proposals:
             try:
-                self._routines[proposal.text] = replace(validate(proposal, terms), home=self._job.routine.home)
+                self._trials.add(validate(proposal, terms))
             except RefusedError as error:
-                self._record(proposal, f"refused before any call: {error}", fixed=())
+                refused = Ruling(f"refused before any call: {error}")
+                self._memory.note(proposal, refused, base=old.text, round_=self._round)
                 continue
-            if proposal.text not in self._seen:
+            if squeezed(proposal.text) not in self._seen:
                 valid.append(proposal)
-            self._seen.add(proposal.text)
+            self._seen.add(squeezed(proposal.text))
         return valid
 
-    async def _prove(self, proposal: Proposal, standing: Standing, failing: Sequence[str]) -> str | None:
-        """Why the finalist is not kept; None when it is, and then it is the current routine."""
+    async def _prove(self, proposal: Proposal, standing: Standing) -> Ruling:
+        """Why the finalist is not kept; if nothing speaks against it, it is the current routine afterwards."""
         try:
-            reason = await self._objection(proposal, standing, failing)
+            ruling = await self._ruling(proposal, standing)
         except IndecisiveError as error:
-            return f"indecisive: {error}"
-        if reason is None:
-            self.found.current = self._routines[proposal.text]
+            return Ruling(f"indecisive: {error}")
+        if ruling.reason is None:
+            self.found.current = self._trials.routine(proposal.text)
             self.found.helped.append(proposal.hypothesis)
             self._trace()
-        return reason
+        return ruling
 
-    async def _objection(self, proposal: Proposal, standing: Standing, failing: Sequence[str]) -> str | None:
+    async def _ruling(self, proposal: Proposal, standing: Standing) -> Ruling:
         bench, old, new = self._bench, self.found.current.text, proposal.text
         strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=len(self._proposers) * 2)
         if not self.found.exact:
@@ -268,24 +243,33 @@ class Repair:
         confirmed = await confirm(bench, old, new, standing.fixed, strict)
         self.found.flaky.update(confirmed.flaky)
         if not confirmed.fixed:
-            return "its fixes did not hold when asked again"
+            return Ruling("its fixes did not hold when asked again")
         passing = self._by_risk(old)
         self._job.progress(f"round {self._round}: guarding {len(passing)} passing cases")
         broken = await guard(bench, old, new, passing)
         if broken:
-            self.found.lost.extend(key for key in broken if key not in self.found.lost)
-            return f"breaks {', '.join(map(repr, broken))}"
-        if self.found.sides.holdout:
-            self._job.progress(f"round {self._round}: hold-out of {len(self.found.sides.holdout)} cases")
-        held = await hold_out(bench, old, new, self._steady(self.found.sides.holdout), strict)
-        self.found.lost.extend(key for key in held.broken if key not in self.found.lost)
-        now = {*confirmed.fixed, *held.fixed}
-        train, far = (self._fixed(side, new, now) for side in (self.found.sides.train, self.found.sides.holdout))
-        objection = veto(broken=held.broken, train=train, held=far)
+            self._lose(broken)
+            evidence = tuple(self._trials.observations(new, broken))
+            return Ruling(f"breaks {', '.join(map(repr, broken))}", confirmed.fixed, broken, evidence)
+        objection = await self._held_out_objection(new, confirmed.fixed)
         if objection is None:
             for key in self._shown(new):
                 await bench.first(new, key)
-        return f"hold-out: {objection}" if objection else None
+        return Ruling(objection and f"{UNSEEN}{objection}", confirmed.fixed)
+
+    async def _held_out_objection(self, new: str, confirmed: Sequence[str]) -> str | None:
+        sides, old = self.found.sides, self.found.current.text
+        if sides.holdout:
+            self._job.progress(f"round {self._round}: hold-out of {len(sides.holdout)} cases")
+        strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=len(self._proposers) * 2)
+        held = await hold_out(self._bench, old, new, self._steady(sides.holdout), strict)
+        self._lose(held.broken)
+        now = {*confirmed, *held.fixed}
+        train, far = (self._fixed(side, new, now) for side in (sides.train, sides.holdout))
+        return veto(broken=held.broken, train=train, held=far)
+
+    def _lose(self, broken: Sequence[str]) -> None:
+        self.found.lost.extend(key for key in broken if key not in self.found.lost)
 
     def _fixed(self, side: Sequence[str], text: str, now: set[str]) -> Count:
         """Of the cases on a side that failed under the routine as it was: how many pass under a text.
@@ -299,7 +283,7 @@ class Repair:
         return Count(len(fixed), len(failed))
 
     def _shown(self, text: str) -> frozenset[str]:
-        return shown_cases(self._routines[text], self._job.subjects)
+        return shown_cases(self._trials.routine(text), self._job.subjects)
 
     def _by_risk(self, text: str) -> list[str]:
         """The passing training cases: once broken first, then protected ones, then the short ones."""
@@ -322,68 +306,19 @@ class Repair:
             text=text,
             form=self.found.current.form,
             editable=self._job.editable,
-            failing=tuple(self._observations(failing)),
-            passing=tuple(self._observations(passing)),
-            rejected=tuple(record for record in self.found.records if record.decision == "rejected"),
+            failing=tuple(self._trials.observations(text, failing)),
+            passing=tuple(self._trials.observations(text, passing)),
+            rejected=self._memory.rejected(),
             helped=tuple(self.found.helped),
             round=self._round,
             seed=self._job.seed,
+            near_misses=self._memory.near_misses,
         )
 
-    def _observations(self, keys: Sequence[str]) -> list[Observation]:
-        text = self.found.current.text
-        return [Observation(self._subjects[key], self._attempts[text, key][-1]) for key in keys]
 
-    def _record(self, proposal: Proposal, reason: str | None, *, fixed: Sequence[str]) -> None:
-        decision = ProposalRecord(
-            proposal.proposer,
-            proposal.hypothesis,
-            "accepted" if reason is None else "rejected",
-            reason or f"fixes {len(fixed)} cases, breaks none",
-        )
-        self.found.records.append(decision)
-        self._job.progress(f"round {self._round}: {proposal.proposer}: {decision.decision}, {decision.reason}")
-        self._job.journal.note(
-            "decision",
-            round=self._round,
-            proposer=proposal.proposer,
-            hypothesis=proposal.hypothesis,
-            decision=decision.decision,
-            reason=decision.reason,
-            fixed=list(fixed),
-        )
-
-    async def _draw(self, text: str, key: str, sample: int, *, asker: Asker | None = None) -> bool:
-        subject = self._subjects[key]
-        job = Job(subject.suite, subject.case, self._routines[text])
-        try:
-            answered = await (asker or self._job.asker).tried(job, sample)
-        except BudgetExhaustedError:
-            raise
-        except (ModelCallError, SetupError) as error:
-            raise IndecisiveError(f"{key}: {error}") from None
-        if answered.error is not None:
-            raise IndecisiveError(f"{key}: {answered.error}")
-        self._attempts.setdefault((text, key), []).append(answered)
-        return answered.passed
-
-
-def _results(job: RepairJob) -> dict[str, CaseResult]:
-    by_case = {(id(run.suite), result.case.id): result for run in job.runs for result in run.results}
-    return {subject.key: by_case[id(subject.suite), subject.case.id] for subject in job.subjects}
-
-
-def _output(attempt: Attempt) -> object:
-    """All in which a second asking may differ: what was said, and, where a model judges, the verdicts. None where that
-    is not known, as of a test whose app asks a model itself."""
-    asked = [exchange.reply for exchange in attempt.exchanges] or [attempt.reply]
-    replies = [reply for reply in asked if reply is not None]
-    if not replies:
-        return None
-    outputs = tuple((one.text, *((call.name, call.raw_arguments) for call in one.tool_calls)) for one in replies)
-    calls = tuple((call.name, call.raw_arguments) for call in attempt.calls)
-    said = tuple((message.role, message.content) for message in attempt.transcript)
-    return (attempt.passed, outputs, calls, said, tuple(verdict.passed for verdict in attempt.verdicts))
+def digest(text: str) -> str:
+    """What a routine's text is known by in the journal."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _also_ran(standing: Standing) -> str:

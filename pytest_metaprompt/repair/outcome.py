@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, replace
 
 from pytest_metaprompt.errors import FileAccessError, RoutineError
-from pytest_metaprompt.repair.job import Findings, RepairJob
+from pytest_metaprompt.repair.job import PAID, Findings, RepairJob
 from pytest_metaprompt.repair.loop import Repair
 from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.writing import unified_diff, write_objection, write_routine
@@ -144,7 +144,8 @@ def with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
 def _status(found: Findings) -> RepairStatus:
     if found.out_of_budget:
         return "budget"
-    return "error" if found.trouble is not None and not found.records else "rejected"
+    heard = any(record.proposer in PAID for record in found.records)
+    return "error" if found.trouble is not None and not heard else "rejected"
 
 
 def _why_not(job: RepairJob, found: Findings) -> str:
@@ -154,9 +155,10 @@ def _why_not(job: RepairJob, found: Findings) -> str:
     rejected = [record.reason for record in found.records if record.decision == "rejected"]
     telling = [reason for reason in rejected if "another proposal" not in reason and "tried before" not in reason]
     reasons = [reason for reason in (found.unproved, found.trouble, *telling[-2:]) if reason]
-    if not reasons and not job.asks_meta:
-        return f"{found.reason}; no meta model was asked: set meta: in the suite, or pass --metaprompt-meta"
-    return "; ".join(dict.fromkeys(reasons)) or found.reason
+    told = "; ".join(dict.fromkeys(reasons)) or found.reason
+    if not job.asks_meta:
+        return f"{told}; no meta model was asked: set meta: in the suite, or pass --metaprompt-meta"
+    return told
 
 
 def _count(runs: tuple[Run, ...]) -> Count:

@@ -49,7 +49,7 @@ class RefusedError(RoutineError):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a proposal is held against."""
+    """What a proposal is held against. `seen` holds every text that was tried, `squeezed`."""
 
     old: Routine
     editable: frozenset[str]
@@ -74,10 +74,15 @@ def validate(proposal: Proposal, terms: Terms) -> Routine:
     return new
 
 
+def squeezed(text: str) -> str:
+    """The text with its white space made even: two texts that differ in nothing else are the same proposal."""
+    return " ".join(text.split())
+
+
 def _check_seen(new: Routine, proposal: Proposal, terms: Terms) -> None:
     if new.text == terms.old.text:
         raise RefusedError("changes nothing")
-    if new.text in terms.seen:
+    if squeezed(new.text) in terms.seen:
         raise RefusedError("was tried before")
 
 

@@ -30,6 +30,7 @@ from pytest_metaprompt.results import (
     RepairOutcome,
     Reply,
     Run,
+    Unguarded,
     Usage,
     Verdict,
 )
@@ -59,6 +60,7 @@ class SuiteReport:
     run: Run
     baseline: BaselinePart | None = None
     seconds: float = 0.0
+    unguarded: Unguarded | None = None
 
 
 def as_json(report: Report) -> str:
@@ -113,7 +115,7 @@ def run_usage(run: Run) -> TotalUsage:
 
 
 def _suite(suite: SuiteReport) -> SuitePart:
-    return {
+    part: SuitePart = {
         "path": suite.path,
         "routine": suite.routine,
         "target": str(suite.run.suite.target) if suite.run.suite.target is not None else None,
@@ -124,6 +126,15 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "metrics": run_metrics(suite.run),
         "cases": [_case(result) for result in suite.run.results],
     }
+    found = suite.unguarded
+    if found is not None:
+        part["unguarded"] = {
+            "sentences": list(found.sentences),
+            "tools": list(found.tools),
+            "examined": found.examined,
+            "left": found.left,
+        }
+    return part
 
 
 def _share(share: Accuracy) -> SharePart:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pytest_metaprompt.reports.figures import dollars, duration, interval
-from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart, calls_line
+from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart, UnguardedPart, calls_line
 from pytest_metaprompt.reports.standing import cases, standing_of
 
 MOST_CHARACTERS = 60_000
@@ -25,7 +25,17 @@ def as_markdown(report: Report) -> str:
     blocks = ["## Prompt tests", f"{standing_of(report)}.", "\n".join(_table(report)), *_gates(report)]
     blocks += [block for block in ("\n".join(_failing(report)), *_changes(report), _flaky(report)) if block]
     blocks += [_repair(repair) for repair in report["repairs"] if repair["status"] != "not_needed"]
+    blocks += [_unguarded(suite["path"], suite["unguarded"]) for suite in report["suites"] if "unguarded" in suite]
     return _fitting(blocks)
+
+
+def _unguarded(path: str, found: UnguardedPart) -> str:
+    """What no case guards, as a list; one line where nothing was found."""
+    left = f", {found['left']} not examined" if found["left"] else ""
+    lines = [f"### {path}: what no case guards ({found['examined']} sentences examined{left})", ""]
+    lines += [f"- {_code(sentence)}" for sentence in found["sentences"]]
+    lines += [f"- the tool `{tool}`" for tool in found["tools"]]
+    return "\n".join(lines if len(lines) > 2 else [*lines, "Nothing was found."])
 
 
 def _fitting(blocks: Sequence[str]) -> str:

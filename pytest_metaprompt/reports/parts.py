@@ -103,6 +103,15 @@ class UsagePart(TypedDict):
     cost_usd: float | None
 
 
+class UnguardedPart(TypedDict):
+    """What no case guards in the suite's routine."""
+
+    sentences: list[str]
+    tools: list[str]
+    examined: int
+    left: int
+
+
 class SuitePart(TypedDict):
     """A suite as tested."""
 
@@ -115,6 +124,7 @@ class SuitePart(TypedDict):
     baseline: BaselinePart | None
     usage: UsagePart
     seconds: float
+    unguarded: NotRequired[UnguardedPart]
 
 
 class GatePart(TypedDict):

@@ -155,6 +155,14 @@ def test_a_line_below_tells_how_far_it_is_and_leaves_no_trace(mixed: Project, ar
     assert any("24 passed" in line for line in after)
 
 
+def test_on_a_wide_screen_pytest_goes_on_where_it_was(mixed: Project) -> None:
+    many(mixed, 102)
+    mixed.target = lambda body: Slow()(body) if int(number_of(body)) > 95 else number_of(body)
+    during, after = on_a_screen(mixed, "-q", "--metaprompt-concurrency=8", columns=130, wait_for="96/102 cases")
+    assert "." * 96 in during
+    assert any(line.startswith("." * 102) for line in after)
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_no_line_of_ours_is_wider_than_the_screen(mixed: Project, columns: int) -> None:
     name = "evals/a_folder_with_a_rather_long_name/refunds_and_other_matters_of_money"

@@ -20,9 +20,9 @@ objective: Read the number in a message.
 """
 
 
-def cases(count: int, *, wrong: int = 0) -> str:
+def cases(count: int, *, wrong: int = 0, first: int = 100) -> str:
     lines = (
-        f'  - {{id: case-{n}, input: "please take {100 + n}", expect: "{100 + n if n >= wrong else 0}"}}\n'
+        f'  - {{id: case-{n}, input: "please take {first + n}", expect: "{first + n if n >= wrong else 0}"}}\n'
         for n in range(count)
     )
     return "cases:\n" + "".join(lines)
@@ -50,7 +50,7 @@ def timeless(value: Any) -> Any:
 
 @pytest.mark.parametrize("dist", ["load", "worksteal", "loadfile", "loadgroup"])
 def test_workers_give_the_same_outcomes_requests_and_report(twenty: Project, dist: str) -> None:
-    twenty.suite(HEAD + "gate: {min_accuracy: 0.9}\n" + cases(10, wrong=1), name="gated")
+    twenty.suite(HEAD + "gate: {min_accuracy: 0.9}\n" + cases(10, wrong=1, first=200), name="gated")
     alone = run(twenty, workers=0)
     asked = len(twenty.server.requests)
     shared = run(twenty, f"--dist={dist}")

@@ -47,7 +47,7 @@ def test_a_report_that_finds_no_room_leaves_the_old_one_and_says_so(tmp_path):
     assert "the report was not written" in text
     assert "File too large" in text
     assert report.read_text() == "the old report"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "s.metaprompt.yaml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".metaprompt", "report.json", "s.metaprompt.yaml"]
 
 
 def test_a_report_onto_a_full_device_is_told(tmp_path):

@@ -4,35 +4,141 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from pytest_metaprompt.results import RepairState
-from tests.repair.simulator import BASE, World, published_world, simulate
+from pytest_metaprompt.repair.job import Findings
+from pytest_metaprompt.results import Reply
+from tests.repair.simulator import (
+    BASE,
+    CutOffError,
+    Draw,
+    SimulatedClient,
+    Suggest,
+    World,
+    good_meta,
+    malicious_meta,
+    null_meta,
+    published_world,
+    simulate,
+    weak_meta,
+)
 
 RUNS = 300
+SETTINGS = {
+    "replies repeat": (lambda seed: published_world(seed, flips=0), 0.25),
+    "replies vary": (published_world, 0.25),
+    "replies vary, nothing is held out": (published_world, 0.0),
+    "too few cases to hold any out": (lambda seed: published_world(seed, cases=19, causes=2, flips=4), 0.25),
+    "a large suite, and much noise": (lambda seed: published_world(seed, cases=100, causes=10, flips=15), 0.25),
+}
 
 
-def useless(state: RepairState) -> list[str]:
-    """A null meta model: words that do nothing."""
-    chance = random.Random(f"{state.seed}-{state.round}")
-    return [f"noop{chance.randrange(10**9)}", f"noop{chance.randrange(10**9)}"]
+def repaired(world: World, suggest: Suggest, **more: Any) -> tuple[Findings, SimulatedClient]:
+    return asyncio.run(simulate(world, suggest, **more))
 
 
-def test_a_null_meta_model_gets_a_useless_patch_written_in_at_most_5_percent_of_noisy_runs() -> None:
+@pytest.mark.parametrize(("make", "holdout"), SETTINGS.values(), ids=SETTINGS)
+def test_a_null_meta_model_gets_a_useless_patch_written_in_at_most_5_percent_of_runs(
+    make: Callable[[int], World], holdout: float
+) -> None:
     written = 0
     for seed in range(RUNS):
-        found, _ = asyncio.run(simulate(published_world(seed), useless))
+        found, _ = repaired(make(seed), null_meta, holdout=holdout)
         written += found.current.text != BASE
-    assert written <= 0.05 * RUNS
+    assert written <= (0.05 * RUNS if make(0).rate else 0)
 
 
-def test_a_null_meta_model_never_gets_anything_written_where_replies_repeat() -> None:
-    for seed in range(100):
-        world = World(cause={number: number % 3 for number in range(0, 50, 5)}, seed=seed)
-        found, _ = asyncio.run(simulate(world, useless))
-        assert found.exact
-        assert found.current.text == BASE
+def test_a_good_meta_model_solves_most_suites_within_the_default_budget() -> None:
+    """Where the few failing cases held out share a cause that none in training has, no patch can be proved on them."""
+    runs, solved = 60, 0
+    for seed in range(runs):
+        world = published_world(seed)
+        budget = 5 * world.cases + 20 * (len(world.cause) + len(world.rate) // 2)
+        found, client = repaired(world, good_meta(world), most_calls=budget)
+        known = [number for number in world.cause if str(number) in found.sides.train]
+        solved += all(world.pass_rate(found.current.text, number) == 1 for number in known)
+        assert client.calls <= budget
+    assert solved >= 0.7 * runs
+
+
+def test_a_weak_meta_model_helps_in_most_runs_and_never_harms() -> None:
+    helped = 0
+    for seed in range(60):
+        world = published_world(seed)
+        found, _ = repaired(world, weak_meta(world))
+        before, after = world.true_rate(BASE), world.true_rate(found.current.text)
+        assert after >= before
+        helped += after > before
+    assert helped >= 30
+
+
+def test_no_malicious_patch_that_cures_everything_and_breaks_one_case_is_ever_kept() -> None:
+    for seed in range(60):
+        world = published_world(seed)
+        found, _ = repaired(world, malicious_meta(world))
+        assert found.current.text == BASE, seed
+
+
+def test_collateral_damage_is_not_written_and_does_not_keep_other_cures_out() -> None:
+    kept = 0
+    for seed in range(60):
+        plain = published_world(seed, flips=0)
+        victim = next(number for number in range(plain.cases) if number not in plain.cause)
+        world = replace(plain, damage={"fix:0": {victim: 0.0}})
+        found, _ = repaired(world, good_meta(world))
+        assert "fix:0" not in found.current.text.split()
+        kept += found.current.text != BASE
+    assert kept >= 48
+
+
+def test_two_near_misses_are_merged_without_asking_the_meta_model_again() -> None:
+    """Each word alone breaks a case that the other one saves."""
+
+    class Saved(World):
+        def pass_rate(self, text: str, number: int) -> float:
+            words = set(text.split())
+            if number in (40, 41) and len(words & {"fix:0", "fix:1"}) == 1:
+                return 0.0
+            return super().pass_rate(text, number)
+
+    world = Saved(cause={number: number % 2 for number in range(12)}, seed=4)
+    found, _ = repaired(world, lambda state: ["fix:0", "fix:1"] if state.round == 1 else [])
+    assert set(found.current.text.removeprefix(BASE).split()) == {"fix:0", "fix:1"}
+    assert [record.proposer for record in found.records if record.decision == "accepted"] == ["merge"]
+
+
+@pytest.mark.parametrize("flips", [0, 5])
+def test_an_interrupted_repair_goes_on_where_it_stopped_and_comes_to_the_same_text(flips: int) -> None:
+    world = published_world(7, flips=flips)
+    whole, client = repaired(world, good_meta(world))
+    assert client.calls > 200
+    for cut_after in range(0, client.calls, 7):
+        known: dict[Draw, Reply] = {}
+        with pytest.raises(CutOffError):
+            repaired(world, good_meta(world), known=known, cut_after=cut_after)
+        again, rest = repaired(world, good_meta(world), known=known)
+        assert again.current.text == whole.current.text
+        assert again.records == whole.records
+        assert cut_after + rest.calls == client.calls, "no draw is paid for twice"
+
+
+def test_a_repair_that_ran_out_of_budget_again_and_again_comes_to_the_same_text() -> None:
+    world = published_world(11)
+    whole, client = repaired(world, good_meta(world))
+    known: dict[Draw, Reply] = {}
+    paid = 0
+    for _ in range(client.calls):
+        found, part = repaired(world, good_meta(world), known=known, most_calls=60)
+        assert part.calls <= 60
+        paid += part.calls
+        if not found.out_of_budget:
+            break
+    assert found.current.text == whole.current.text
+    assert paid == client.calls
 
 
 @pytest.mark.parametrize("flips", [0, 5])
@@ -72,7 +178,7 @@ def test_a_patch_that_only_knows_the_training_cases_by_heart_is_stopped_by_the_h
 
 @pytest.mark.parametrize("most_calls", [0, 1, 7, 40, 41])
 def test_the_call_budget_is_never_overrun(most_calls: int) -> None:
-    found, client = asyncio.run(simulate(published_world(1), useless, most_calls=most_calls))
+    found, client = asyncio.run(simulate(published_world(1), null_meta, most_calls=most_calls))
     assert client.calls <= most_calls
     assert found.out_of_budget
 

@@ -12,6 +12,7 @@ from pytest_metaprompt.repair.proposers.demonstrations import Demonstrations
 from pytest_metaprompt.results import Attempt, Observation, Proposal, RepairState, Subject
 from pytest_metaprompt.routines import Routine, Turn, add_turns, parse_routine
 from pytest_metaprompt.suites import Case, Message, RoutineRef, Suite
+from tests.repair.examples_world import ExamplesWorld, our_search, random_search
 
 TEXT = "---\nname: x\n---\nsystem:\nAnswer.\n\nuser:\n{{message}}\n"
 
@@ -65,14 +66,28 @@ def test_at_most_half_of_the_cases_are_shown_so_that_evidence_is_left() -> None:
             assert len(proposal.examples_from) == 3
 
 
-def test_a_later_round_adds_to_the_examples_that_were_kept_or_starts_again() -> None:
-    kept = add_turns(parse_routine(TEXT, name="r", form="chat"), [Turn("word0 asks for number 0", "0")])
-    found = proposed(state(*MANY[1:], text=kept.text, passing=MANY[:1], round=2))
-    sizes = [len(as_routine(proposal).turns) for proposal in found]
-    assert sizes == [3, 4, 6, 6]
-    for proposal in found[:2]:
-        assert as_routine(proposal).turns[0] == kept.turns[0]
-        assert "c0" in proposal.examples_from
+def test_a_later_round_adds_to_the_examples_that_were_kept_reorders_or_replaces_them() -> None:
+    own = [Turn(f"word{n} asks for number {n}", str(n)) for n in range(4)]
+    kept = add_turns(parse_routine(TEXT, name="r", form="chat"), own)
+    more, several, reordered, *others = proposed(state(*MANY[4:], text=kept.text, passing=MANY[:4], round=2))
+    sizes = [len(as_routine(proposal).turns) for proposal in (more, several, reordered, *others)]
+    assert sizes == [6, 7, 4, 7, 7]
+    for proposal in (more, several):
+        assert list(as_routine(proposal).turns[:4]) == own
+        assert proposal.examples_from >= {"c0", "c1", "c2", "c3"}
+    assert list(as_routine(reordered).turns) != own
+    assert set(as_routine(reordered).turns) == set(own)
+    assert not set(own) <= set(as_routine(others[0]).turns)
+
+
+def test_the_search_finds_better_examples_than_dspys_random_search_with_as_many_calls() -> None:
+    ours = theirs = 0.0
+    for seed in range(12):
+        world = ExamplesWorld(seed)
+        found, calls = asyncio.run(our_search(world))
+        ours += world.accuracy(found.current.turns)
+        theirs += world.accuracy(random_search(world, calls=calls))
+    assert ours >= theirs
 
 
 def test_cases_that_cannot_be_shown_are_left_out() -> None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
 
-from pytest_metaprompt.errors import Place
+import pytest
+
+from pytest_metaprompt.errors import Place, SetupError
+from pytest_metaprompt.repair.batching import tokens_of
 from pytest_metaprompt.repair.clusters import cluster, round_robin
-from pytest_metaprompt.repair.meta_prompt import BATCH_CHARACTERS, build_messages
+from pytest_metaprompt.repair.differences import cause_of, minimal_difference
+from pytest_metaprompt.repair.meta_prompt import CONTEXT, build_messages
 from pytest_metaprompt.results import Attempt, Observation, ProposalRecord, RepairState, Reply, Subject, Verdict
 from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, RoutineRef, Suite
 
+GOLDEN = Path(__file__).with_name("meta_prompt.golden.txt")
 TOOLS = [{"type": "function", "function": {"name": "check_ticket", "parameters": {}}}]
 
 
@@ -86,25 +92,125 @@ def test_invisible_and_control_characters_arrive_escaped() -> None:
 
 
 def test_the_request_is_the_same_for_the_same_repair_and_another_for_another_seed() -> None:
-    from dataclasses import replace
-
     one = state(seen("a", "hello", "x"))
     assert build_messages(one) == build_messages(one)
     assert build_messages(one) != build_messages(replace(one, seed=1))
 
 
-def test_many_long_cases_still_fit_and_the_counts_stay_true() -> None:
-    many = [seen(str(at), f"{at} " * 5000, "y" * 9000, reason=f"kind {'ab'[at % 2]}") for at in range(500)]
-    text = body(state(*many))
-    assert len(text) < BATCH_CHARACTERS * 1.5
-    assert sum(group["count"] for group in sections(text)["failing cases"]) == 500  # type: ignore[attr-defined]
-    assert "characters left out" in text
+@pytest.mark.parametrize("context", [4_000, 8_000, CONTEXT, 128_000])
+def test_500_failing_cases_with_long_transcripts_fit_and_what_is_left_out_is_said(context: int) -> None:
+    turns = tuple(Message(("user", "assistant")[at % 2], f"turn {at} " + "blah " * 400) for at in range(120))
+    many = []
+    for at in range(500):
+        one = seen(str(at), f"{at} " * 5000, "y" * 9000, reason=f"kind {'abcdefgh'[at % 8]}")
+        case = replace(one.subject.case, messages=turns)
+        many.append(replace(one, subject=replace(one.subject, case=case)))
+    passing = tuple(seen(f"p{at}", "fine " * 5000, "x", passed=True) for at in range(50))
+    messages = build_messages(state(*many, passing=passing, rejected=9), context=context)
+    assert tokens_of([message.content for message in messages]) < context * 0.9
+    shown = sections(messages[1].content)
+    clusters = shown["failing cases"]
+    examples = sum(len(group["examples"]) for group in clusters)  # type: ignore[attr-defined]
+    assert examples >= 1
+    assert f"{500 - examples} of 500 failing cases are not shown" in str(shown["failing cases that are not shown"])
+    assert "characters left out" in messages[1].content
+    assert re.search(r"\[\.\.\. 1(04|16) items left out \.\.\.\]", messages[1].content)
+
+
+def test_text_that_is_escaped_takes_its_room_too() -> None:
+    many = [seen(str(at), "漢字かな" * 4000, "答え" * 900, reason=f"kind {at % 5}") for at in range(100)]
+    assert tokens_of([message.content for message in build_messages(state(*many))]) < CONTEXT * 0.9
+
+
+def test_a_request_that_cannot_fit_is_not_made() -> None:
+    with pytest.raises(SetupError, match="leave no room for a failing case in the meta model's 2000 tokens"):
+        build_messages(
+            replace(state(seen("a", "b", "c")), text="Answer {{message}}. " + "Rule. " * 3000), context=2_000
+        )
 
 
 def test_failures_of_one_kind_stand_together_and_the_race_alternates_between_kinds() -> None:
     many = [seen(name, "m", "o", reason=f"kind {name[0]}, got '{name}'") for name in ("a1", "a2", "a3", "b1")]
-    assert [[one.subject.key for one in group] for group in cluster(many)] == [["a1", "a2", "a3"], ["b1"]]
+    found = [[one.subject.key for one in group.members] for group in cluster(many)]
+    assert found == [["a1", "a2", "a3"], ["b1"]]
     assert [one.subject.key for one in round_robin(many)] == ["a1", "b1", "a2", "a3"]
+
+
+def test_a_cause_is_the_assertion_the_field_and_the_kind_of_difference_and_not_the_values() -> None:
+    reasons = [
+        "items[0].price: expected 198, got 199",
+        "items[7].price: expected 12.5, got 3",
+        'items[0].price: expected 198, got "free"',
+        "items[0].price: missing",
+        "total: expected 1, got 2",
+        "total: expected 1, got 2; items[3].price: missing",
+        "expected 'yes', got 'Yes, it\\'s fine' (the reply contains it, with more around it)",
+        "expected 'no', got \"I can't say no\" (the reply contains it, with more around it)",
+        "expected 'no', got 'yes'",
+    ]
+    causes = [cause_of(Verdict("json", False, 0.0, reason)) for reason in reasons]
+    assert causes[0] == causes[1] == "json: items[*].price: expected number, got number"
+    assert causes[6] == causes[7]
+    assert len(set(causes)) == len(reasons) - 2
+
+
+def test_verdicts_in_a_judges_own_words_are_one_cause_by_their_metric() -> None:
+    one, other = (Verdict("llm-rubric", False, 0.0, reason, metric="tone") for reason in ("too curt", "a bit rude"))
+    assert cause_of(one) == cause_of(other) == "llm-rubric tone"
+
+
+@pytest.mark.parametrize(
+    ("output", "difference"),
+    [
+        ("It is 42.", "the output holds the expected text, but has before it 'It is ' and after it '.'"),
+        ("", "the output is empty"),
+        ("47", "after the same 1 characters, expected '2', got '7'"),
+        ("no", "expected '42', got 'no'"),
+        ("42", None),
+    ],
+)
+def test_the_minimal_difference_is_told(output: str, difference: str | None) -> None:
+    assert minimal_difference("42", output) == difference
+
+
+def test_anchors_are_the_passing_cases_most_like_the_failing_ones() -> None:
+    passing = tuple(seen(f"p{at}", f"nothing of the sort {at}", "x", passed=True) for at in range(40))
+    near = (seen("near", "cancel my flight to Rome", "x", passed=True),)
+    shown = sections(body(state(seen("a", "cancel my flight to Oslo", "y"), passing=(*passing, *near))))
+    anchors = [one["id"] for one in shown["passing cases, to be kept"]]  # type: ignore[attr-defined]
+    assert anchors[0] == "near"
+    assert len(anchors) == 8
+
+
+def test_a_rejected_proposal_is_shown_with_its_change_what_it_fixed_and_what_it_broke() -> None:
+    broke = seen("c9", "how many?", "sorry", reason="expected 'x', got 'sorry'")
+    record = ProposalRecord(
+        "reflect", "too long", "rejected", "breaks 'c9'", ("a", "b"), ("c9",), "+Be brief.", (broke,)
+    )
+    shown = sections(body(replace(state(seen("a", "b", "c")), rejected=(record,))))
+    (entry,) = shown["proposals that were rejected"]  # type: ignore[misc]
+    assert entry["fixed"] == ["a", "b"]
+    assert entry["change"] == "+Be brief."
+    assert entry["broke"][0]["id"] == "c9"
+    assert entry["broke"][0]["output"] == "sorry"
+
+
+def test_the_whole_request_is_as_it_was_reviewed() -> None:
+    """After a wanted change: METAPROMPT_GOLDEN=write pytest tests/repair/test_meta_prompt.py, and read the diff."""
+    record = ProposalRecord(
+        "reflect", "say it first", "rejected", "breaks 'hello'", ("a",), ("hello",), "+Number first."
+    )
+    failing = (
+        seen("a", "where is order 12?", "Your order is 12.", reason="expected '12', got 'Your order is 12.'"),
+        seen("b", "and 13, please?", "It is 13", reason="expected '13', got 'It is 13'"),
+        seen("c", "nothing here", "", reason="the reply is empty"),
+    )
+    passing = (seen("hello", "order 7", "x", passed=True),)
+    built = build_messages(replace(state(*failing, passing=passing), rejected=(record,)))
+    text = "".join(f"=== {message.role}\n{message.content}\n" for message in built)
+    if os.environ.get("METAPROMPT_GOLDEN") == "write":
+        GOLDEN.write_text(text, encoding="utf-8")
+    assert text == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_a_long_conversation_is_shown_from_both_ends() -> None:
@@ -114,7 +220,7 @@ def test_a_long_conversation_is_shown_from_both_ends() -> None:
     [group] = sections(body(state(talked)))["failing cases"]
     shown = group["examples"][0]["conversation"]
     assert [entry["content"][:7].strip() for entry in shown[:2]] == ["line 0", "line 1"]
-    assert shown[8] == "[... 24 messages left out ...]"
+    assert shown[8] == "[... 24 items left out ...]"
     assert shown[-1]["content"].startswith("line 39")
     assert len(shown) == 17
     assert all(len(entry["content"]) < 1500 for entry in shown if isinstance(entry, dict))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_metaprompt.errors import Place
-from pytest_metaprompt.repair.validation import RefusedError, Terms, validate
+from pytest_metaprompt.repair.validation import RefusedError, Terms, squeezed, validate
 from pytest_metaprompt.results import Proposal, Subject
 from pytest_metaprompt.routines import Routine, Turn, add_turns, parse_routine, replace_part
 from pytest_metaprompt.suites import Assertion, Case, Json, RoutineRef, Suite
@@ -104,7 +104,7 @@ def test_a_rule_may_name_the_tool_that_a_case_expects_but_no_other_answer_as_lon
 
 def test_a_text_that_was_tried_is_not_tried_again() -> None:
     text = RULES + "Be kind."
-    assert refusal(text, plain_terms(seen=frozenset({text}))) == "was tried before"
+    assert refusal(text, plain_terms(seen=frozenset({squeezed(text + "\n")}))) == "was tried before"
 
 
 def test_a_suite_may_allow_more_length() -> None:

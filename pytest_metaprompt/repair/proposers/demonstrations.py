@@ -1,32 +1,32 @@
 """Worked examples from training cases, as turns before the last user message. Needs no meta model.
 
-Each round suggests several sets. A first round has small sets; later rounds add to the examples that were kept, or try
-a larger set from scratch, so that their number grows only while it helps. Within a set the examples cover every right
-answer where there are few, and differ from each other in their words.
+Each round suggests several sets. Until one is kept the sets grow with the rounds; from then on a few examples are added
+to those kept, or these are put into another order or replaced by a few more others. What helps no more is not kept, so
+that their number grows only while it helps. Within a set the examples cover every right answer where there are few, and
+differ from each other in their words.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.errors import RoutineError
+from pytest_metaprompt.repair.likeness import likeness, words_of
 from pytest_metaprompt.results import Observation, Proposal, RepairState
 from pytest_metaprompt.routines import Routine, Turn, add_turns, drop_turns, parse_routine
 from pytest_metaprompt.runner import messages_for
 from pytest_metaprompt.templates import placeholders
 
 SIZES = (3, 6, 9, 12)
-"""How many examples a set from scratch has, by round."""
+"""How many examples a set has, by round, until one is kept."""
 
 SETS = 4
 """How many sets of a size a round suggests. A first choice is worth many: whatever comes later must break nothing."""
 
 _MANY_LABELS = 8
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,25 +59,34 @@ class Demonstrations:
 
 def _choices(
     routine: Routine, pool: Sequence[_Example], failing: set[str], *, round_: int, chance: random.Random
-) -> list[tuple[Routine, list[_Example]]]:
+) -> list[tuple[Routine, list[Turn]]]:
     """What to build on, and the examples to add to it."""
+    if not routine.turns:
+        size, larger = (_whole_rounds(SIZES[min(at, len(SIZES) - 1)], pool) for at in (round_ - 1, round_))
+        return [(routine, _pick(pool, number, chance)) for number in (size, larger) for _ in range(SETS)]
     shown = set(routine.turns)
     fresh = [example for example in pool if example.turn not in shown]
-    size, larger = (_whole_rounds(SIZES[min(at, len(SIZES) - 1)], pool) for at in (round_ - 1, round_))
-    if not shown:
-        return [(routine, _pick(pool, number, chance)) for number in (size, larger) for _ in range(SETS)]
     missed = [example for example in fresh if example.key in failing]
     base = drop_turns(routine)
+    more = _whole_rounds(len(routine.turns) + SIZES[0], pool)
     return [
         (routine, _pick(missed or fresh, 2, chance)),
         (routine, _pick(fresh, _whole_rounds(3, pool), chance)),
-        *[(base, _pick(pool, max(size, len(shown) // 2), chance)) for _ in range(SETS - 2)],
+        (base, _reordered(routine.turns, chance)),
+        (base, _pick(pool, more, chance)),
+        (base, _pick(pool, more, chance)),
     ]
 
 
-def _proposal(base: Routine, chosen: Sequence[_Example], pool: Sequence[_Example]) -> Proposal:
-    text = add_turns(base, [example.turn for example in chosen]).text
-    turns = {*base.turns, *(example.turn for example in chosen)}
+def _reordered(turns: Sequence[Turn], chance: random.Random) -> list[Turn]:
+    """The same examples in another order: the last ones weigh the most with many models."""
+    order = chance.sample(list(turns), len(turns))
+    return order if order != list(turns) else order[::-1]
+
+
+def _proposal(base: Routine, chosen: Sequence[Turn], pool: Sequence[_Example]) -> Proposal:
+    text = add_turns(base, chosen).text
+    turns = {*base.turns, *chosen}
     own = frozenset(example.key for example in pool if example.turn in turns)
     verb = "after the ones that help" if base.turns else "before the question"
     hypothesis = f"{len(chosen)} worked examples {verb} show the target the form that is wanted"
@@ -102,7 +111,7 @@ def _example(routine: Routine, observation: Observation) -> _Example | None:
         add_turns(routine, [turn])
     except RoutineError:  # Its text would open a message in the file.
         return None
-    return _Example(observation.subject.key, turn, frozenset(_WORD.findall(turn.user.casefold())))
+    return _Example(observation.subject.key, turn, words_of(turn.user))
 
 
 def _labels(pool: Sequence[_Example]) -> dict[str, list[_Example]]:
@@ -125,7 +134,7 @@ def _whole_rounds(size: int, pool: Sequence[_Example]) -> int:
     return min(even, max(1, len(pool) // 2))
 
 
-def _pick(pool: Sequence[_Example], size: int, chance: random.Random) -> list[_Example]:
+def _pick(pool: Sequence[_Example], size: int, chance: random.Random) -> list[Turn]:
     """A set in random order: its answers in equal numbers where there are few, its inputs unlike each other."""
     groups = _labels(pool)
     rows = list(groups.values()) if _are_classes(groups) else [list(pool)]
@@ -139,9 +148,9 @@ def _pick(pool: Sequence[_Example], size: int, chance: random.Random) -> list[_E
                 row.remove(best)
                 chosen.append(best)
     chance.shuffle(chosen)
-    return chosen
+    return [example.turn for example in chosen]
 
 
 def _likeness(example: _Example, chosen: Sequence[_Example]) -> float:
-    """The largest share of words in common (Jaccard's index) with an example that is already chosen."""
-    return max((len(example.words & one.words) / max(1, len(example.words | one.words)) for one in chosen), default=0.0)
+    """How much it is like an example that is already chosen."""
+    return max((likeness(example.words, one.words) for one in chosen), default=0.0)

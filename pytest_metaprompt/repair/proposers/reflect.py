@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pytest_metaprompt.errors import EnvelopeError, ModelCallError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.repair.envelope import SCHEMA, Envelope, Patch, apply_patch, read_envelope
-from pytest_metaprompt.repair.meta_prompt import build_messages, correction
+from pytest_metaprompt.repair.meta_prompt import CONTEXT, build_messages, correction
 from pytest_metaprompt.results import Proposal, RepairState, Reply, Request
 from pytest_metaprompt.routines import Routine, parse_routine
 from pytest_metaprompt.suites import Json, Message, ModelSpec
@@ -25,7 +25,8 @@ class Reflect:
     """Asks the meta model why cases fail and what to change.
 
     `propose` raises `ModelCallError` when the model cannot be reached, `DeclinedError` when it sees nothing to repair,
-    and `EnvelopeError` when its second answer cannot be used either.
+    `EnvelopeError` when its second answer cannot be used either, and `SetupError` when nothing would fit into the
+    model's context.
     """
 
     client: Client
@@ -34,7 +35,7 @@ class Reflect:
     async def propose(self, state: RepairState) -> Sequence[Proposal]:
         """The proposals of one answer; patches that do not fit the routine are put right once, then dropped."""
         routine = parse_routine(state.text, name=state.routine, form=state.form)
-        messages = build_messages(state)
+        messages = build_messages(state, context=self.model.context or CONTEXT)
         reply = await self._ask(messages)
         try:
             return _proposals(routine, reply)

@@ -1,0 +1,112 @@
+"""Which batches are under way, in a file of JSON lines, so that an interrupted run finds them again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from pytest_metaprompt.errors import FileAccessError
+from pytest_metaprompt.files import write_new_bytes
+
+FILE = "batches.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A batch that was begun: where, when (seconds since 1970), and the keys of the requests whose answers are still to
+    be fetched. `digest` is that of the file as it was sent. `server` is an address without secrets."""
+
+    batch: str
+    server: str
+    model: str
+    api_key_env: str | None
+    began: float
+    digest: str
+    keys: tuple[str, ...]
+
+
+class BatchLog:
+    """The batches that are under way or have answers that nobody fetched yet."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE
+
+    def read(self) -> list[Sent]:
+        """The batches, oldest first. Lines that are none are passed over.
+
+        Raises:
+            FileAccessError: The file cannot be read.
+        """
+        try:
+            lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise FileAccessError(f"cannot read {self.path}: {error.strerror or error}") from None
+        return [sent for line in lines if (sent := _sent(line)) is not None]
+
+    def add(self, sent: Sent) -> None:
+        """Appends a batch, and sees to it that it is on the disk.
+
+        Raises:
+            FileAccessError: It cannot be written.
+        """
+        try:
+            self._make_folder()
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(sent)) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise FileAccessError(f"cannot write {self.path}: {error.strerror or error}") from None
+
+    def settle(self, done: Mapping[str, Collection[str]]) -> None:
+        """Takes out what was fetched of each batch, and batches with nothing left; the file goes with the last one.
+
+        Raises:
+            FileAccessError: It cannot be written.
+        """
+        before = self.read()
+        after = [replace(sent, keys=_without(sent.keys, done.get(sent.batch, ()))) for sent in before]
+        kept = [sent for sent in after if sent.keys]
+        if kept == before:
+            return
+        try:
+            if kept:
+                write_new_bytes(self.path, "".join(json.dumps(asdict(sent)) + "\n" for sent in kept).encode())
+            else:
+                self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise FileAccessError(f"cannot write {self.path}: {error.strerror or error}") from None
+
+    def _make_folder(self) -> None:
+        if not self.path.parent.exists():
+            self.path.parent.mkdir(parents=True)
+            (self.path.parent / ".gitignore").write_text("# Made by pytest-metaprompt.\n*\n", encoding="utf-8")
+
+
+def _without(keys: tuple[str, ...], done: Collection[str]) -> tuple[str, ...]:
+    gone = set(done)
+    return tuple(key for key in keys if key not in gone)
+
+
+def _sent(line: str) -> Sent | None:
+    """The batch of a line; None where the line is torn or not ours."""
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(told, Mapping):
+        return None
+    texts = [told.get(key) for key in ("batch", "server", "model", "digest")]
+    keys, began, variable = told.get("keys"), told.get("began"), told.get("api_key_env")
+    if not isinstance(keys, list) or not isinstance(began, int | float):
+        return None
+    if not all(isinstance(text, str) for text in [*texts, *keys]):
+        return None
+    batch, server, model, digest = (str(text) for text in texts)
+    named = variable if isinstance(variable, str) else None
+    return Sent(batch, server, model, named, float(began), digest, tuple(keys))

@@ -1,0 +1,58 @@
+"""`batches`: which batches are under way, and an end to one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pytest_metaprompt.clients.address import OPENAI_URL, read_address
+from pytest_metaprompt.clients.batch_log import BatchLog, Sent
+from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.repair.journal import FOLDER
+from pytest_metaprompt.suites import ModelSpec
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which one to cancel, and where the project is."""
+    parser.add_argument("--cancel", metavar="BATCH", help="cancel this batch; what it answered so far is kept")
+    parser.add_argument("--root", type=Path, default=Path(), metavar="DIR", help="pytest's root directory (here)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List the batches, or cancel one.
+
+    Raises:
+        MetapromptError: There is no such batch, or the server does not do it.
+    """
+    found = {sent.batch: sent for sent in BatchLog(arguments.root / FOLDER).read()}
+    if arguments.cancel is None:
+        for sent in found.values():
+            print(_line(sent))
+        print(f"{len(found)} batches under way or not fetched yet")
+        return 0
+    if arguments.cancel not in found:
+        raise MetapromptError(f"no batch {arguments.cancel!r} here", hint=did_you_mean(arguments.cancel, found))
+    print(asyncio.run(_cancel(found[arguments.cancel])))
+    return 0
+
+
+def _line(sent: Sent) -> str:
+    began = datetime.fromtimestamp(sent.began, UTC).isoformat(timespec="seconds")
+    return f"{sent.batch}  {sent.model}  {len(sent.keys)} requests  begun {began}  at {sent.server}"
+
+
+async def _cancel(sent: Sent) -> str:
+    from pytest_metaprompt.clients.batch_server import BatchServer
+    from pytest_metaprompt.clients.clock import SystemClock
+
+    own_url = None if sent.server == OPENAI_URL else sent.server
+    spec = ModelSpec("openai", sent.model, base_url=own_url, api_key_env=sent.api_key_env)
+    server = BatchServer(read_address(spec, os.environ), clock=SystemClock())
+    try:
+        state = await server.cancel(sent.batch)
+    finally:
+        await server.close()
+    return f"batch {state.id} is {state.status}: {state.done} requests were answered; the next run keeps them"

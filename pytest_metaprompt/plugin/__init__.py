@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_metaprompt.plugin.fixtures import MARKER, routine
-from pytest_metaprompt.plugin.keys import options_key
+from pytest_metaprompt.plugin.keys import options_key, session_of
 from pytest_metaprompt.plugin.kinds import kind_of
 from pytest_metaprompt.plugin.options import add_options, read_options, refuse_xdist
 
@@ -68,6 +68,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
     kind = kind_of(file_path.name, named=parent.session.isinitpath(file_path), listed=listed)
     if kind is None:
         return None
+    session_of(parent.config)  # A worker of pytest-xdist tells the controller first, and imports the rest meanwhile.
     from pytest_metaprompt.plugin.collection import SuiteFile
 
     return SuiteFile.from_parent(parent, path=file_path, kind=kind)

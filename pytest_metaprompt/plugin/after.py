@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.junit import AfterRepair, Truth, case_properties, gate_properties
 from pytest_metaprompt.plugin.running import set_aside
-from pytest_metaprompt.plugin.session import CaseKey, PromptSession
+from pytest_metaprompt.plugin.session import CaseKey, PromptSession, Tracked
 from pytest_metaprompt.results import GateResult, Run
 from pytest_metaprompt.suites import SuiteKey
 
@@ -75,11 +74,11 @@ def mutate(state: PromptSession, session: pytest.Session) -> None:
 
 
 def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalReporter | None) -> None:
-    was, now = (_good_items(state, session.items, runs) for runs in (state.runs(), state.final_runs()))
+    was, now = (_good_items(state, runs) for runs in (state.runs(), state.final_runs()))
     better, worse = now - was, was - now
     if terminal is not None:
         _move(terminal, better)
-    counted = [item.nodeid for item in session.items if _counts(state, item)]
+    counted = [one.nodeid for one in state.tracked if _counts(state, one)]
     session.testsfailed += len(worse.intersection(counted)) - len(better.intersection(counted))
     state.notes.extend(f"{nodeid} passed before the repair and fails now" for nodeid in sorted(worse))
     last_failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
@@ -87,9 +86,7 @@ def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalRe
         last_failed.pop(nodeid, None)
     path = session.config.getoption("xmlpath", None)
     if path and state.final:
-        told = AfterRepair(
-            _xml_path(session.config, path), dict(_truths(state, session.items)), repaired=frozenset(better)
-        )
+        told = AfterRepair(_xml_path(session.config, path), dict(_truths(state)), repaired=frozenset(better))
         session.config.pluginmanager.register(told, "metaprompt-junit")
 
 
@@ -98,49 +95,39 @@ def _xml_path(config: pytest.Config, given: str) -> Path:
     return config.invocation_params.dir / Path(os.path.expandvars(given)).expanduser()
 
 
-def _truths(state: PromptSession, items: Sequence[pytest.Item]) -> Iterator[tuple[str, Truth]]:
+def _truths(state: PromptSession) -> Iterator[tuple[str, Truth]]:
     """What is true now of every item of a suite whose routine was repaired."""
     results = {CaseKey(key, result.case.id): result for key, run in state.final.items() for result in run.results}
-    for item in items:
-        key = _key_of(state, item)
-        if key in results:
-            loaded, result = state.suites[key.suite], results[key]
+    for item in state.tracked:
+        loaded = state.suites[item.suite]
+        if item.key is not None and item.key in results:
+            result = results[item.key]
             told = case_properties(item.nodeid, loaded.name, loaded.suite, result)
             yield item.nodeid, Truth(told, result, gated=loaded.suite.gate is not None)
-        elif isinstance(item, GateItem) and item.loaded.suite.key in state.final:
-            judged = state.judge(item.loaded, runs=state.final)
+        elif item.key is None and item.suite in state.final:
+            judged = state.judge(loaded, runs=state.final)
             if isinstance(judged, GateResult):
-                told = gate_properties(item.nodeid, item.loaded.name, judged.reasons)
+                told = gate_properties(item.nodeid, loaded.name, judged.reasons)
                 yield item.nodeid, Truth(told, reached=judged.passed)
 
 
-def _good_items(state: PromptSession, items: Sequence[pytest.Item], runs: Mapping[SuiteKey, Run]) -> set[str]:
+def _good_items(state: PromptSession, runs: Mapping[SuiteKey, Run]) -> set[str]:
     """The node ids of the cases that passed and the gates that were reached in these runs."""
     passed = {CaseKey(key, one.case.id) for key, run in runs.items() for one in run.results if one.outcome == "passed"}
     good = set()
-    for item in items:
-        if _key_of(state, item) in passed:
+    for item in state.tracked:
+        if item.key in passed:
             good.add(item.nodeid)
-        if isinstance(item, GateItem):
-            judged = state.judge(item.loaded, runs=runs)
+        if item.key is None:
+            judged = state.judge(state.suites[item.suite], runs=runs)
             if isinstance(judged, GateResult) and judged.passed:
                 good.add(item.nodeid)
     return good
 
 
-def _key_of(state: PromptSession, item: pytest.Item) -> CaseKey | None:
-    """What the session knows a case or a Python test by."""
-    if isinstance(item, CaseItem):
-        return item.key
-    test = state.tests.of(item)
-    return CaseKey(test.suite.key, test.case.id) if test is not None else None
-
-
-def _counts(state: PromptSession, item: pytest.Item) -> bool:
+def _counts(state: PromptSession, item: Tracked) -> bool:
     """Whether the item fails the run by itself; a case under a gate does not."""
-    if isinstance(item, CaseItem):
-        return item.loaded.suite.gate is None
-    return isinstance(item, GateItem) or state.tests.of(item) is not None
+    return item.key is None or state.suites[item.suite].suite.gate is None
 
 
 def _move(terminal: TerminalReporter, nodeids: set[str]) -> None:

@@ -97,7 +97,7 @@ class CaseItem(pytest.Item):
 
     def setup(self) -> None:
         """Wait for the case's result."""
-        self.result = self._session.result_of(self)
+        self.result = self._session.result_of(self.key)
         self.user_properties += case_properties(self.nodeid, self.loaded.name, self.loaded.suite, self.result)
         if self.result.outcome == "skipped":
             pytest.skip(why_skipped(self.result))
@@ -138,8 +138,7 @@ class GateItem(pytest.Item):
     def runtest(self) -> None:
         """Fail if the suite does not reach its gate; skip if only some of its cases were run."""
         session = session_of(self.config)
-        session.wait_for(self.loaded)
-        judged = session.judge(self.loaded, runs=session.runs())
+        judged = session.judged(self.loaded)
         if isinstance(judged, str):
             pytest.skip(judged)
         self.user_properties += gate_properties(self.nodeid, self.loaded.name, judged.reasons)

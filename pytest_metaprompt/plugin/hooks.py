@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterable
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.plugin.fixtures import uses_routine
-from pytest_metaprompt.plugin.keys import session_of
+from pytest_metaprompt.plugin.keys import DESK, session_of
 from pytest_metaprompt.plugin.options import Options
 
 if TYPE_CHECKING:
-    from pytest_metaprompt.plugin.session import PromptSession
+    from pytest_metaprompt.plugin.desk import Desk
+    from pytest_metaprompt.plugin.session import PromptSession, Tracked
+
+
+class Worker(Protocol):
+    """What we use of a worker as pytest-xdist's controller sees it."""
+
+    workerinput: dict[str, object]
+
 
 FAILING = "failing"
 REPAIRED = "repaired"
@@ -40,6 +48,21 @@ def save_baseline_of(state: PromptSession) -> None:
         try_to_save(state, state.options.save_baseline)
 
 
+def tracked_items(state: PromptSession, items: Iterable[pytest.Item]) -> list[Tracked]:
+    """Those of the items that are ours."""
+    from pytest_metaprompt.plugin.collection import CaseItem, GateItem
+    from pytest_metaprompt.plugin.session import Tracked
+
+    found = []
+    for item in items:
+        if isinstance(item, CaseItem | GateItem):
+            case = item.case.id if isinstance(item, CaseItem) else None
+            found.append(Tracked(item.nodeid, item.loaded.suite.key, case))
+        elif (test := state.tests.of(item)) is not None:
+            found.append(Tracked(item.nodeid, test.suite.key, test.case.id))
+    return found
+
+
 def _show_problem(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], report: pytest.TestReport) -> None:
     from pytest_metaprompt.plugin.collection import CaseItem, CaseProblemError
 
@@ -58,7 +81,7 @@ class Hooks:
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
         self.options = options
-        self.all_unchanged = False
+        self._desk: Desk | None = None
         self._python: list[pytest.Item] = []
 
     def pytest_itemcollected(self, item: pytest.Item) -> None:
@@ -75,25 +98,42 @@ class Hooks:
 
             dropped = keep_changed(self._used, items, self.options.changed)
             config.hook.pytest_deselected(items=dropped)
-            self.all_unchanged = bool(dropped) and not items
+            self._used.all_unchanged = bool(dropped) and not items
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run a Python test ourselves where it is to be run several times, or again for a repair."""
-        if self._used is None:
+        if self._used is None or not self._python:
             return None
         return self._used.tests.run_here(item, nextitem) or None
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Refuse to run with a suite file that cannot be used; note which cases are selected."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Refuse to run with a suite file that cannot be used; note what is selected."""
+        if self._used is not None and self._used.in_worker:
+            self._used.select(tracked_items(self._used, session.items))
+            if not self._used.may_run:
+                session.items.clear()  # Before pytest-xdist tells the controller what there is to run.
+            return (yield)
+        result = yield
         if self._used is not None:
-            from pytest_metaprompt.plugin.collection import CaseItem
-
             open_baseline_of(self._used)
-            if self._used.problems:
-                raise pytest.UsageError(*dict.fromkeys(str(problem) for problem in self._used.problems))
-            self._used.select([item for item in session.items if isinstance(item, CaseItem)])
+            self._refuse_problems(self._used)
+            self._used.select(tracked_items(self._used, session.items))
+        return result
+
+    def _refuse_problems(self, state: PromptSession) -> None:
+        if state.problems:
+            raise pytest.UsageError(*dict.fromkeys(str(problem) for problem in state.problems))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Worker) -> None:
+        """Tell a worker of pytest-xdist whom to ask."""
+        from pytest_metaprompt.plugin.desk import Desk
+
+        if self._desk is None:
+            self._desk = Desk(self.config)
+        node.workerinput[DESK] = self._desk.address
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -104,7 +144,8 @@ class Hooks:
         if self._used is not None:
             if call.excinfo is not None:
                 _show_problem(item, call.excinfo, report)
-            self._used.tests.note(item, call, report)
+            if self._python:
+                self._used.tests.note(item, call, report)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -129,7 +170,8 @@ class Hooks:
             if self._used is not None and self.options.fix:
                 self._used.notes.append("not repaired: the run was stopped before its end")
             raise
-        if self._used is not None and not self.config.option.collectonly:
+        if self._used is not None and not self._used.in_worker and not self.config.option.collectonly:
+            self._refuse_problems(self._used)
             from pytest_metaprompt.plugin.after import compare_with_baseline, mutate, repair_and_recount
 
             compare_with_baseline(self._used)
@@ -145,10 +187,12 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports, stop what is under way, and set the exit code."""
+        if self._desk is not None:
+            self._desk.close()
         if self._used is not None:
             from pytest_metaprompt.plugin.after import finish
 
-            if self.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            if self._used.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = pytest.ExitCode.OK
             finish(self._used, session)
 

@@ -12,16 +12,32 @@ if TYPE_CHECKING:
     from pytest_metaprompt.plugin.session import PromptSession
 
 options_key = pytest.StashKey[Options]()
+DESK = "metaprompt_desk"
+"""Under which name a worker of pytest-xdist is given the desk's address."""
+
 session_key = pytest.StashKey["PromptSession"]()
 
 
 def session_of(config: pytest.Config) -> PromptSession:
     """The session's state, made when the first suite file is met."""
     if session_key not in config.stash:
+        config.stash[session_key] = _new_session(config)
         from pytest_metaprompt.plugin.providers import add_hooked_providers
-        from pytest_metaprompt.plugin.session import PromptSession
 
         problems = add_hooked_providers(config)
-        config.stash[session_key] = PromptSession(config, config.stash[options_key])
         config.stash[session_key].problems.extend(problems)
     return config.stash[session_key]
+
+
+def _new_session(config: pytest.Config) -> PromptSession:
+    if hasattr(config, "workerinput"):
+        from pytest_metaprompt.plugin.wires import Wires
+
+        wires = Wires(*config.workerinput[DESK])
+        wires.knock()
+        from pytest_metaprompt.plugin.worker import WorkerSession
+
+        return WorkerSession(config, config.stash[options_key], wires)
+    from pytest_metaprompt.plugin.session import PromptSession
+
+    return PromptSession(config, config.stash[options_key])

@@ -66,16 +66,16 @@ class Models:
         self._stores: dict[str, ReplyStore] = {}
         self._prices: dict[str, CostOf | None] = {}
         self._scorers = Scorers(
-            judge=partial(self._client, role="judge"), embedder=partial(self._client, role="judge", embeds=True)
+            judge=partial(self.client, role="judge"), embedder=partial(self.client, role="judge", embeds=True)
         )
 
     def asker(self, *, batched: bool = False) -> Asker:
         """What the test run asks with; with `batched`, targets are asked through batches if the user wants that."""
         return Asker(
-            partial(self._client, role="target", batched=batched),
+            partial(self.client, role="target", batched=batched),
             self._scorers.of,
-            open_customer=partial(self._client, role="customer"),
-            open_partner=partial(self._client, role="target"),
+            open_customer=partial(self.client, role="customer"),
+            open_partner=partial(self.client, role="target"),
             watch=self.tracing.attempt if self.tracing is not None else None,
         )
 
@@ -86,9 +86,10 @@ class Models:
 
         return open_tracing(self._options)
 
-    def _client(
+    def client(
         self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False, batched: bool = False
     ) -> Client:
+        """The model as the test run asks it in a role. One that `embeds` gives vectors."""
         key = f"{suite.path} {role} {embeds} {batched} {spec!r}"
         if key not in self._clients:
             capped = self.capped(spec, embeds=embeds, batched=batched)

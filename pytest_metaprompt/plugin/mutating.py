@@ -19,6 +19,9 @@ CALLS = 20
 def mutate_all(session: PromptSession, say: Callable[[str], None]) -> None:
     """Examine every routine whose cases were all run; what is found is kept in the session, and told in its notes."""
     for group in routine_groups(session.suites.values()):
+        if session.distributed and any(loaded.python for loaded in group):
+            session.notes.append(f"{group[0].routine.name}: not examined: its Python tests ran in workers; add -n 0")
+            continue
         known = session.final_runs()
         pairs = [session.tests.in_repair(loaded, known[loaded.suite.key]) for loaded in group]
         runs = tuple(run for _, run in pairs)

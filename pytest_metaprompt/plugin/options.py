@@ -305,17 +305,12 @@ def refuse_xdist(config: pytest.Config, options: Options) -> None:
     """Refuse what only a session without worker processes can do.
 
     Raises:
-        pytest.UsageError: A repair, a report, a recording or a batch is asked for under pytest-xdist.
+        pytest.UsageError: A batch is asked for under pytest-xdist.
     """
-    asked = {
-        "--metaprompt-fix": options.fix,
-        "--metaprompt-report": bool(options.reports),
-        "--metaprompt-batch": options.batch,
-        "--metaprompt-record": options.record not in (None, "none"),
-    }
-    what = next((name for name, given in asked.items() if given), None)
-    if config.getoption("numprocesses", None) and what is not None:
-        raise pytest.UsageError(f"{what} does not work under pytest-xdist yet: add -n 0 (calls are concurrent anyway)")
+    if config.getoption("numprocesses", None) and options.batch:
+        raise pytest.UsageError(
+            "--metaprompt-batch does not work under pytest-xdist: add -n 0 (a batch needs no workers)"
+        )
 
 
 def _chosen_mode(given: Mapping[str, object], chosen: Mapping[str, object]) -> Mode:

@@ -75,7 +75,7 @@ class PythonTests:
         Left out are tests that were skipped, that are expected to fail, and those with `repair=False`. The tools that
         the tests offered to the target are among its parameters.
         """
-        if not loaded.python:
+        if not loaded.python or self._session.distributed:
             return loaded, run
         tests = [one for one in self._tests.values() if one.suite.key == loaded.suite.key]
         found = {result.case.id: result for result in run.results}
@@ -87,9 +87,11 @@ class PythonTests:
         return replace(loaded, suite=suite), Run(suite, tuple(results))
 
     def unknown_beside(self, group: Iterable[LoadedSuite]) -> str | None:
-        """Why there may be tests of these files that this session does not know; None if it knows them all."""
+        """Why there may be tests of these files that this session cannot run; None if it can run them all."""
         config = self._session.config
         files = {loaded.suite.path for loaded in group if loaded.python}
+        if files and self._session.distributed:
+            return "a repair runs its Python tests again, which pytest-xdist leaves to workers; run it with -n 0"
         for word in config.args:
             path, chosen, _ = word.partition("::")
             if chosen and (config.invocation_params.dir / path).resolve() in files:

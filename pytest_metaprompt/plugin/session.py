@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -15,7 +17,6 @@ from pytest_metaprompt.errors import MetapromptError, SuiteFileError
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
-from pytest_metaprompt.plugin.models import Models
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.progress import Progress
 from pytest_metaprompt.plugin.waiting import SHOWN_EVERY_S, Waiting
@@ -25,8 +26,9 @@ from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 
 if TYPE_CHECKING:
     from pytest_metaprompt.baselines import Comparison
-    from pytest_metaprompt.plugin.collection import CaseItem
     from pytest_metaprompt.plugin.comparing import Comparing
+    from pytest_metaprompt.plugin.models import Models
+    from pytest_metaprompt.plugin.python_tests import PythonTests
     from pytest_metaprompt.repair.patches import FileChange
 
 Value = TypeVar("Value")
@@ -38,6 +40,24 @@ class CaseKey:
 
     suite: SuiteKey
     case: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """An item that is to be run, as the session knows it: a case or a Python test, or a gate where `case` is None."""
+
+    nodeid: str
+    suite: SuiteKey
+    case: str | None
+
+    @property
+    def key(self) -> CaseKey | None:
+        """What its result is known by; None for a gate."""
+        return None if self.case is None else CaseKey(self.suite, self.case)
+
+
+class StoppedError(RuntimeError):
+    """The run was stopped before there was a result that was waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +77,16 @@ class LoadedSuite:
 
 class PromptSession:
     """The state of a session. `final` holds the runs that applied repairs replaced, `changes` what is kept for a
-    patch, `notes` lines for the summary."""
+    patch, `notes` lines for the summary. `distributed` tells the controller of pytest-xdist, whose workers run the
+    items."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
-        from pytest_metaprompt.plugin.python_tests import PythonTests
-
         self.config = config
         self.options = options
         self.root = config.rootpath
         self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
-        self.models = Models(options, root=self.root)
         self.main = MainThread()
         self.repairs: list[RepairOutcome] = []
         self.changes: list[FileChange] = []
@@ -81,12 +99,33 @@ class PromptSession:
         self.waiting = Waiting(config)
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
+        self.distributed = False
+        self.all_unchanged = False
+        self.may_run = True
         self.max_failures: int | None = config.getoption("maxfail") or None
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
-        self._selected: list[CaseItem] = []
+        self._beginning = Lock()
+        self.tracked: tuple[Tracked, ...] = ()
         self._futures: dict[CaseKey, Future[CaseResult]] = {}
-        self.tests = PythonTests(self)
+
+    @cached_property
+    def models(self) -> Models:
+        """What the session asks its models with."""
+        return self.open_models()
+
+    @cached_property
+    def tests(self) -> PythonTests:
+        """The tests that use the `routine` fixture."""
+        from pytest_metaprompt.plugin.python_tests import PythonTests
+
+        return PythonTests(self)
+
+    def open_models(self) -> Models:
+        """The models, when the first of them is needed."""
+        from pytest_metaprompt.plugin.models import Models
+
+        return Models(self.options, root=self.root)
 
     def load(self, path: Path, kind: Kind) -> tuple[LoadedSuite, ...]:
         """The suites in a file; none if it cannot be used, and then its problems are kept."""
@@ -119,15 +158,32 @@ class PromptSession:
         loaded = load_suites(path, "native", root=self.root, options=self.options)
         return tuple(at_home_here(self, one) for one in loaded)
 
-    def select(self, items: Sequence[CaseItem]) -> None:
-        """Take note of the cases that are to be run, in their order."""
-        self._selected = list(items)
+    def select(self, items: Sequence[Tracked]) -> None:
+        """Take note of what is to be run, in its order."""
+        self.tracked = tuple(items)
 
-    def result_of(self, item: CaseItem) -> CaseResult:
+    def result_of(self, key: CaseKey) -> CaseResult:
         """The case's result, waiting for it. The first call sets all selected cases going."""
-        if item.key not in self._futures:
-            self._begin([item] if self.in_worker else self._selected)
-        return self.wait(self._futures[item.key])
+        return self.wait(self.future_of(key))
+
+    def future_of(self, key: CaseKey) -> Future[CaseResult]:
+        """The case's result, as soon as it is there. From any thread."""
+        if key not in self._futures:
+            self.begin()
+        return self._futures[key]
+
+    def begin(self) -> None:
+        """Set all selected cases going that are not yet. From any thread."""
+        with self._beginning:
+            waiting = [key for key in self._selected if key not in self._futures]
+            if waiting:
+                self._begin(waiting)
+
+    @property
+    def _selected(self) -> list[CaseKey]:
+        """The cases of suite files that are to be run."""
+        keys = (one.key for one in self.tracked if not self.suites[one.suite].python)
+        return [key for key in dict.fromkeys(keys) if key is not None]
 
     def wait(self, future: Future[Value]) -> Value:
         """The result of work under way; how far it is and what it waits for is shown meanwhile."""
@@ -158,7 +214,7 @@ class PromptSession:
         """What is known of each suite so far."""
         done = {
             key: future.result()
-            for key, future in self._futures.items()
+            for key, future in list(self._futures.items())
             if future.done() and not future.cancelled() and future.exception() is None
         }
         runs = {}
@@ -176,7 +232,7 @@ class PromptSession:
 
     def unselected(self, loaded: LoadedSuite) -> int:
         """How many of a suite's cases are not to be run in this session."""
-        selected = {item.key for item in self._selected}
+        selected = {one.key for one in self.tracked}
         return sum(CaseKey(loaded.suite.key, case.id) not in selected for case in loaded.suite.cases)
 
     def final_runs(self) -> dict[SuiteKey, Run]:
@@ -190,8 +246,6 @@ class PromptSession:
         missing = self.unselected(loaded)
         if missing:
             return f"gate not judged: {missing} of {len(loaded.suite.cases)} cases were not selected"
-        if self.in_worker:
-            return GateResult(loaded.suite, False, ("a gate cannot be judged under xdist: run it with -n 0",))
         run = runs[loaded.suite.key]
         if not run.complete:
             return f"gate not judged: {len(run.results)} of {len(loaded.suite.cases)} cases were run"
@@ -210,11 +264,12 @@ class PromptSession:
             run.complete and all(result.outcome != "error" for result in run.results) for run in runs
         )
 
-    def wait_for(self, loaded: LoadedSuite) -> None:
-        """Wait until every selected case of a suite has its result."""
-        for item in self._selected:
-            if item.loaded is loaded and not self.in_worker:
-                self.result_of(item)
+    def judged(self, loaded: LoadedSuite) -> GateResult | str:
+        """The same, as soon as every selected case of the suite has its result."""
+        for key in self._selected:
+            if key.suite == loaded.suite.key:
+                self.result_of(key)
+        return self.judge(loaded, runs=self.runs())
 
     @property
     def thread(self) -> LoopThread:
@@ -227,18 +282,20 @@ class PromptSession:
         """Stop what is under way and let go of the models."""
         if self._thread is None:
             return
-        for future in self._futures.values():
+        for future in list(self._futures.values()):
             future.cancel()
         self._thread.close(self.models.close())
         self._thread = None
 
-    def _begin(self, items: Sequence[CaseItem]) -> None:
+    def _begin(self, keys: Sequence[CaseKey]) -> None:
         from pytest_metaprompt.runner import Job, run_jobs
 
-        futures: list[Future[CaseResult]] = [Future() for _ in items]
-        self._futures.update({item.key: future for item, future in zip(items, futures, strict=True)})
-        jobs = [Job(item.loaded.suite, item.case, item.loaded.routine) for item in items]
-        progress = self.progress = Progress([item.key.suite for item in items])
+        futures: list[Future[CaseResult]] = [Future() for _ in keys]
+        self._futures.update(zip(keys, futures, strict=True))
+        cases = {CaseKey(suite, case.id): case for suite, one in self.suites.items() for case in one.suite.cases}
+        loaded = [self.suites[key.suite] for key in keys]
+        jobs = [Job(one.suite, cases[key], one.routine) for one, key in zip(loaded, keys, strict=True)]
+        progress = self.progress = Progress([key.suite for key in keys])
 
         def report(index: int, result: CaseResult) -> None:
             progress.ended(index, result)
@@ -268,7 +325,7 @@ class PromptSession:
 
 def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:
     """Nobody waits for ever: what ended the run ends every case that has no result."""
-    trouble = RuntimeError("the run was stopped") if done.cancelled() else done.exception()
+    trouble = StoppedError("the run was stopped") if done.cancelled() else done.exception()
     for future in futures:
         if not future.done():
-            future.set_exception(trouble or RuntimeError("the run was stopped after enough failures"))
+            future.set_exception(trouble or StoppedError("the run was stopped after enough failures"))

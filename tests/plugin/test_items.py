@@ -168,21 +168,6 @@ def test_a_wrong_option_value_is_a_usage_error(small: Project, args: list[str]) 
     assert not small.server.requests
 
 
-@pytest.mark.parametrize("args", [["--metaprompt-fix"], ["--metaprompt-report=r.json"]])
-def test_what_workers_cannot_do_is_refused_under_xdist(small: Project, args: list[str]) -> None:
-    result = small.pytester.runpytest_subprocess("-n2", *args)
-    assert result.ret == 4
-    result.stderr.fnmatch_lines([f"*{args[0].partition('=')[0]} does not work under pytest-xdist yet: add -n 0*"])
-
-
-def test_under_xdist_cases_run_once_each_and_a_gate_is_never_green(small: Project) -> None:
-    small.suite(SUITE.replace("cases:", "gate: {min_accuracy: 0.1}\ncases:"))
-    result = small.pytester.runpytest_subprocess("-n2")
-    result.assert_outcomes(passed=2, failed=1)
-    assert len(small.server.requests) == 3
-    assert "a gate cannot be judged under xdist" in result.stdout.str()
-
-
 def test_ctrl_c_in_the_middle_of_a_run_stops_at_once_and_reports_what_is_known(small: Project) -> None:
     from pytest_metaprompt.testing import Fault
 

@@ -1,0 +1,82 @@
+"""What a worker of pytest-xdist asks the controller, one small message each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pytest_metaprompt.plugin.kinds import Kind
+from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, Tracked
+from pytest_metaprompt.results import CaseResult, GateResult, Reply, Request
+from pytest_metaprompt.suites import ModelSpec, SuiteKey
+
+Value = TypeVar("Value")
+
+
+class Question(Generic[Value]):
+    """Whatever can be asked; the type says what the answer is."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Question[tuple[LoadedSuite, ...]]):
+    """The suites in a file; none if it cannot be used."""
+
+    path: Path
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Selected(Question[bool]):
+    """What is to be run, with the suites made of Python tests; the answer says whether it may be run.
+
+    `unchanged` says that `--metaprompt-changed` left nothing to run.
+    """
+
+    tracked: tuple[Tracked, ...]
+    suites: tuple[LoadedSuite, ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    unchanged: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResultOf(Question[CaseResult]):
+    """The result of a case of a suite file."""
+
+    key: CaseKey
+
+
+@dataclass(frozen=True, slots=True)
+class Judge(Question[GateResult | str]):
+    """What a suite's gate says, or why it cannot be judged."""
+
+    suite: SuiteKey
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Question[Reply]):
+    """The reply of a model to a Python test."""
+
+    suite: SuiteKey
+    model: ModelSpec
+    request: Request
+    role: str
+    embeds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Question[None]):
+    """Not to be answered: the result of a Python test."""
+
+    suite: SuiteKey
+    result: CaseResult
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """In place of an answer: what went wrong with it."""
+
+    error: Exception

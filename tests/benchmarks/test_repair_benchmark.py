@@ -126,7 +126,7 @@ def test_the_findings_on_the_page_hold() -> None:
     assert early["best-of-n"] > early["ours"]
     assert early["gepa-tuned"] > early["ours"]
     assert solved["ours-long"] > solved["ours-twice"] > solved["ours-16-rounds"] > solved["ours"] > solved["ours-k1"]
-    assert repeating["gepa-tuned"] > repeating["ours"]
+    assert max(repeating["gepa-tuned"], repeating["gepa-greedy"]) > repeating["ours"]
     assert breaks["ours-no-guard"] > breaks["ours"]
     assert calls["ours-shows-all"] < calls["ours"]
     assert lucky["ours-no-confirm"] > lucky["ours"]

@@ -292,7 +292,8 @@ SuiteKey = tuple[Path, str]
 class Suite:
     """A checked suite: its cases and everything needed to run and repair them.
 
-    `part` names it among the suites of its file; it is empty where the file is one suite.
+    `replaced` is the target that an option replaced. `part` names the suite among those of its file; it is empty where
+    the file is one suite.
     """
 
     path: Path
@@ -310,6 +311,7 @@ class Suite:
     part: str = ""
     column: Column | None = None
     embedding: ModelSpec | None = None
+    replaced: ModelSpec | None = None
 
     @property
     def key(self) -> SuiteKey:

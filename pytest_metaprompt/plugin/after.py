@@ -39,6 +39,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     """Repair every failing routine; afterwards pytest counts what is true of the files as they are on disk now."""
     from pytest_metaprompt.plugin.repairing import repair_all
     from pytest_metaprompt.plugin.settling import write_patch
+    from pytest_metaprompt.plugin.swapping import ask_replaced
 
     terminal = _terminal(session.config)
 
@@ -46,6 +47,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
         terminal.ensure_newline()
     if state.options.fix_note is not None:
         state.notes.append(state.options.fix_note)
+    ask_replaced(state)
     with set_aside(session, state.notes.append):
         state.repairs.extend(repair_all(state, state.waiting.write))
     write_patch(state)

@@ -67,11 +67,13 @@ def overridden(suite: Suite, options: Options) -> Suite:
     gate = suite.gate
     if gate is None and options.min_accuracy is not None:
         gate = GateSettings(min_accuracy=options.min_accuracy)
+    target = _model(options.target, suite.target)
     return replace(
         suite,
         gate=gate,
         repeat=options.repeat or suite.repeat,
-        target=_model(options.target, suite.target),
+        target=target,
+        replaced=None if target == suite.target else suite.target,
         meta=_model(options.meta, suite.meta),
         judge=_model(options.judge, suite.judge),
     )

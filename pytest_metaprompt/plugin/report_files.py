@@ -12,8 +12,9 @@ from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.reports.html_report import as_html
 from pytest_metaprompt.reports.json_report import SuiteReport, as_json, build_report
 from pytest_metaprompt.reports.markdown import as_markdown
-from pytest_metaprompt.reports.parts import BaselinePart, Report
+from pytest_metaprompt.reports.parts import BaselinePart, Report, SwapPart
 from pytest_metaprompt.results import GateResult, Run
+from pytest_metaprompt.suites import SuiteKey
 
 _FORMS = {".json": as_json, ".md": as_markdown}
 
@@ -42,12 +43,26 @@ def _report(state: PromptSession) -> Report:
             _baseline(state, one, runs[key]),
             state.seconds_of(key),
             state.unguarded.get(key),
+            _swap(state, key),
         )
         for key, one in state.suites.items()
     ]
     judged = [(one, state.judge(one, runs=state.final_runs())) for one in state.suites.values() if one.suite.gate]
     gates = [(one.name, gate) for one, gate in judged if isinstance(gate, GateResult)]
     return build_report(suites, gates, state.repairs, state.models.usage())
+
+
+def _swap(state: PromptSession, key: SuiteKey) -> SwapPart | None:
+    if key not in state.swaps:
+        return None
+    from pytest_metaprompt.plugin.swapping import swapped_cases
+
+    cases = swapped_cases(state, key)
+    return {
+        "old": state.swaps[key].target,
+        "new": str(state.suites[key].suite.target),
+        "cases": [{"id": one, "old": old, "new": new, "repaired": now} for one, old, new, now in cases],
+    }
 
 
 def _baseline(state: PromptSession, loaded: LoadedSuite, run: Run) -> BaselinePart | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pytest_metaprompt.plugin.comparing import Comparing
     from pytest_metaprompt.plugin.models import Models
     from pytest_metaprompt.plugin.python_tests import PythonTests
+    from pytest_metaprompt.plugin.swapping import Swap
     from pytest_metaprompt.repair.patches import FileChange
 
 Value = TypeVar("Value")
@@ -93,6 +94,7 @@ class PromptSession:
         self.generated: set[Path] = set()
         self.notes: list[str] = []
         self.unguarded: dict[SuiteKey, Unguarded] = {}
+        self.swaps: dict[SuiteKey, Swap] = {}
         self.final: dict[SuiteKey, Run] = {}
         self.seconds = 0.0
         self.progress: Progress | None = None

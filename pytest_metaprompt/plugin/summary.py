@@ -38,6 +38,10 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
             _write_flaky(terminal, ran, runs)
             say(terminal, _usage_line(state))
     _write_repairs(state, terminal)
+    if state.swaps and terminal.verbosity > -2:
+        from pytest_metaprompt.plugin.swapping import write_swaps
+
+        write_swaps(state, terminal, width=width_of(terminal))
     for note in state.notes if terminal.verbosity > -2 else ():
         say(terminal, note)
     if ran:

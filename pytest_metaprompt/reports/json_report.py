@@ -19,6 +19,7 @@ from pytest_metaprompt.reports.parts import (
     Report,
     SharePart,
     SuitePart,
+    SwapPart,
     UsagePart,
     VerdictPart,
 )
@@ -61,6 +62,7 @@ class SuiteReport:
     baseline: BaselinePart | None = None
     seconds: float = 0.0
     unguarded: Unguarded | None = None
+    swap: SwapPart | None = None
 
 
 def as_json(report: Report) -> str:
@@ -126,6 +128,8 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "metrics": run_metrics(suite.run),
         "cases": [_case(result) for result in suite.run.results],
     }
+    if suite.swap is not None:
+        part["swap"] = suite.swap
     found = suite.unguarded
     if found is not None:
         part["unguarded"] = {

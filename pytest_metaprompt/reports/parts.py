@@ -112,6 +112,23 @@ class UnguardedPart(TypedDict):
     left: int
 
 
+class SwappedCasePart(TypedDict):
+    """A case's outcomes before and after a model was swapped."""
+
+    id: str
+    old: str
+    new: str
+    repaired: str
+
+
+class SwapPart(TypedDict):
+    """A suite with its old target, its new one, and the new one under the repaired routine."""
+
+    old: str
+    new: str
+    cases: list[SwappedCasePart]
+
+
 class SuitePart(TypedDict):
     """A suite as tested."""
 
@@ -125,6 +142,7 @@ class SuitePart(TypedDict):
     usage: UsagePart
     seconds: float
     unguarded: NotRequired[UnguardedPart]
+    swap: NotRequired[SwapPart]
 
 
 class GatePart(TypedDict):

@@ -49,6 +49,7 @@ class Repair:
         self._proposers = dict(job.proposers)
         self._resting = False
         self._round = 0
+        self._raced = 0
         self.found = Findings(job.routine)
         self._memory = Memory(job, self.found)
 
@@ -165,6 +166,7 @@ class Repair:
         order = [one.subject.key for one in round_robin(self._trials.observations(self.found.current.text, failing))]
         self._job.progress(f"round {self._round}: racing {len(proposals)} proposals on {len(order)} failing cases")
         entrants = {Entrant(one.text, self._shown(one.text)): one for one in proposals}
+        self._raced = len(entrants)  # Each of them has its chance to look better than it is.
         base = self.found.current.text
         for _ in range(FINALISTS):
             first, *rest = await race(self._bench, list(entrants), order)
@@ -237,7 +239,7 @@ class Repair:
 
     async def _ruling(self, proposal: Proposal, standing: Standing) -> Ruling:
         bench, old, new = self._bench, self.found.current.text, proposal.text
-        strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=len(self._proposers) * 2)
+        strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=self._raced)
         if not self.found.exact:
             self._job.progress(f"round {self._round}: confirming {len(standing.fixed)} fixes")
         confirmed = await confirm(bench, old, new, standing.fixed, strict)
@@ -261,7 +263,7 @@ class Repair:
         sides, old = self.found.sides, self.found.current.text
         if sides.holdout:
             self._job.progress(f"round {self._round}: hold-out of {len(sides.holdout)} cases")
-        strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=len(self._proposers) * 2)
+        strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=self._raced)
         held = await hold_out(self._bench, old, new, self._steady(sides.holdout), strict)
         self._lose(held.broken)
         now = {*confirmed, *held.fixed}

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,11 @@ class Project:
                 patch.delenv(name, raising=False)
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
-            run = self.pytester.runpytest_subprocess if own_process else self.pytester.runpytest_inprocess
+            run = (
+                partial(self.pytester.runpytest_subprocess, timeout=240)
+                if own_process
+                else self.pytester.runpytest_inprocess
+            )
             result = run("--metaprompt-report=report.json", "-p", "no:hypothesispytest", *args)
         report = self.path / "report.json"
         found = json.loads(report.read_text(encoding="utf-8")) if report.exists() else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +27,10 @@ settings.load_profile("steady")
 # backport that takes the place of Python's own finder of installed plugins.
 for _name in ("deepdiff", "httpcore2", "jsonschema", "openai", "pygal", "yaml"):
     importlib.import_module(_name)
+
+# What is started in the background ignores interrupts, and so would everything that the tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Body = dict[str, Any]
 RULE = "Answer with the number only."

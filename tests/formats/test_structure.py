@@ -103,7 +103,7 @@ def spoil(document: dict[str, object], dice: random.Random) -> None:
     elif deed == "replace" or isinstance(container, list):
         container[key] = copy.deepcopy(dice.choice(JUNK))
     else:
-        new = dice.choice(["x", "dataset", "tool_calls", "assert", "usd", "api_key", "inline", "content", "tags"])
+        new = dice.choice(["x", "dataset", "tool_calls", "assert", "usd", "api_key", "inline", "role", "tags"])
         container[new] = container.pop(key) if deed == "move" else copy.deepcopy(dice.choice(JUNK))
 
 

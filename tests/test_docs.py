@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -43,10 +44,15 @@ def steps(page: Path, folder: Path) -> Iterator[Step]:
                 yield Step(command, shown)
 
 
+def at_home() -> dict[str, str]:
+    """The environment of a reader's own machine: the pages show what happens there, wherever the tests run."""
+    return {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("GITHUB_")}
+
+
 def run(command: str, folder: Path) -> str:
     words = shlex.split(command)
     program = [sys.executable, "-m", *words] if words[0] == "pytest" else [sys.executable, *words[1:]]
-    done = subprocess.run(program, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(program, cwd=folder, env=at_home(), capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 

@@ -16,7 +16,7 @@ SERVER = Path(__file__).parent / "server.py"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run. `calls` is what the server counted; `ok` says that the tool was content and asked once for each case."""
+    """One run. `calls` is what the server counted; `ok`: the tool was content and asked as often as it should."""
 
     tool: str
     cases: int
@@ -63,14 +63,22 @@ def measure(
     folder: Path,
     environ: Mapping[str, str],
     delay_s: float,
+    calls: int,
+    run_before: bool = False,
 ) -> Measured:
-    """Run `command` against a fresh server; `BASE_URL` in it and in the environment is the server's address."""
+    """Run `command` against a fresh server, which should be asked `calls` times in all.
+
+    `BASE_URL` in the environment, and `@BASE_URL@` in the files, is the server's address. With `run_before` the
+    command is run once more before the run that is measured.
+    """
     served = Server(delay_s)
     try:
         given = {name: value.replace("BASE_URL", served.base_url) for name, value in environ.items()}
         for path in folder.iterdir():
             text = path.read_text(encoding="utf-8")
             path.write_text(text.replace("@BASE_URL@", served.base_url), encoding="utf-8")
+        if run_before:
+            subprocess.run(command, cwd=folder, env={**os.environ, **given}, capture_output=True, check=False)
         with (folder / "output.txt").open("w+", encoding="utf-8") as output:
             began = time.perf_counter()
             process = subprocess.Popen(
@@ -94,6 +102,6 @@ def measure(
         exit_code=code,
         calls=counted["calls"],
         most_at_once=counted["most_under_way"],
-        ok=code == 0 and counted["calls"] == cases,
+        ok=code == 0 and counted["calls"] == calls,
         said=said[-2000:],
     )

@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 from measure import Measured, measure
-from tools import OURS, PEERS, NotInstalledError, Tool, install
+from tools import FLOOR, OURS, OURS_CACHED, OURS_IN_WORKERS, PEERS, NotInstalledError, Tool, install
 
 RESULTS = Path(__file__).parent / "results"
 GROWTH_CASES = (100, 300, 1000, 3000, 10_000)
@@ -43,10 +43,12 @@ def run(tool: Tool, programs: Path, *, cases: int, at_once: int, delay_s: float)
             folder=folder,
             environ=tool.environ,
             delay_s=delay_s,
+            calls=cases if tool.asks else 0,
+            run_before=tool.asks_before,
         )
 
 
-def compare(tools: Sequence[Tool], options: argparse.Namespace) -> list[Measured]:
+def compare(tools: Sequence[Tool], options: argparse.Namespace, *, cases: int) -> list[Measured]:
     """Every tool in turn, as often as asked, so that a busy moment does not hit one tool alone."""
     installed: list[tuple[Tool, Path]] = []
     for tool in tools:
@@ -58,7 +60,7 @@ def compare(tools: Sequence[Tool], options: argparse.Namespace) -> list[Measured
     found = []
     for turn in range(options.runs):
         for tool, programs in installed:
-            one = run(tool, programs, cases=options.cases, at_once=options.at_once, delay_s=options.delay)
+            one = run(tool, programs, cases=cases, at_once=options.at_once, delay_s=options.delay)
             found.append(one)
             note = "" if one.ok else f"  FAILED: exit {one.exit_code}, {one.calls} calls"
             print(f"run {turn + 1}: {one.tool:34} {one.wall_s:7.2f} s wall {one.cpu_s:7.2f} s CPU{note}", flush=True)
@@ -82,19 +84,17 @@ def grow(options: argparse.Namespace) -> list[Measured]:
     return found
 
 
-def print_table(found: Sequence[Measured], options: argparse.Namespace) -> None:
-    """The medians, and how many times our time each takes."""
-    floor_s = options.cases / options.at_once * options.delay
-    print(f"\n{options.cases} cases, {options.at_once} at once, {options.delay:g} s each: the limit is {floor_s:.1f} s")
-    print(f"{'tool':34} {'wall s':>8} {'CPU s':>8} {'MB':>6} {'x ours':>7}")
+def print_table(found: Sequence[Measured], title: str, *, unit: Tool) -> None:
+    """The medians, and how many times the wall time of `unit` each takes."""
+    print(f"\n{title}\n{'tool':34} {'wall s':>8} {'CPU s':>8} {'MB':>6} {'ratio':>7}")
     names = list(dict.fromkeys(one.tool for one in found if one.ok))
-    ours_s = statistics.median([one.wall_s for one in found if one.tool == OURS.name and one.ok] or [float("nan")])
+    unit_s = statistics.median([one.wall_s for one in found if one.tool == unit.name and one.ok] or [float("nan")])
     for name in names:
         runs = [one for one in found if one.tool == name and one.ok]
         wall_s, cpu_s, memory_mb = (
             statistics.median(getattr(one, key) for one in runs) for key in ("wall_s", "cpu_s", "memory_mb")
         )
-        print(f"{name:34} {wall_s:8.2f} {cpu_s:8.2f} {memory_mb:6.0f} {wall_s / ours_s:7.1f}")
+        print(f"{name:34} {wall_s:8.2f} {cpu_s:8.2f} {memory_mb:6.0f} {wall_s / unit_s:7.2f}")
 
 
 def plot(found: Sequence[Measured], options: argparse.Namespace) -> None:
@@ -131,8 +131,11 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--delay", type=float, default=0.1, metavar="SECONDS", help="the server's answer time")
     parser.add_argument("--runs", type=int, default=3, help="runs of each tool; the medians are shown")
     parser.add_argument("--only", nargs="*", default=None, metavar="TOOL", help="beginnings of names; 'ours' is ours")
-    parser.add_argument("--most", type=int, default=10_000, help="the most cases of the growth")
+    parser.add_argument(
+        "--most", type=int, default=10_000, help="cases of the runs from the cache, and the most of the growth"
+    )
     parser.add_argument("--no-growth", action="store_true")
+    parser.add_argument("--no-cached", action="store_true", help="without the runs from the cache")
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument(
         "--environments", type=Path, default=Path(tempfile.gettempdir()) / "metaprompt-benchmark-environments"
@@ -145,11 +148,15 @@ def main() -> int:
     options.results.mkdir(parents=True, exist_ok=True)
     chosen = [
         tool
-        for tool in (OURS, *PEERS)
+        for tool in (OURS, OURS_IN_WORKERS, *PEERS)
         if options.only is None
-        or any(tool.name.lower().startswith(one.lower()) or (one == "ours" and tool is OURS) for one in options.only)
+        or any(
+            tool.name.lower().startswith(one.lower()) or (one == "ours" and tool in (OURS, OURS_IN_WORKERS))
+            for one in options.only
+        )
     ]
-    found = compare(chosen, options)
+    found = compare(chosen, options, cases=options.cases)
+    cached = [] if options.no_cached else compare([FLOOR, OURS_CACHED], options, cases=options.most)
     growth = [] if options.no_growth else grow(options)
     report = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -157,13 +164,18 @@ def main() -> int:
         "version": metadata.version("pytest-metaprompt"),
         "settings": {"cases": options.cases, "at_once": options.at_once, "delay_s": options.delay},
         "runs": [one.as_json() for one in found],
+        "cached": [one.as_json() for one in cached],
         "growth": [one.as_json() for one in growth],
     }
     (options.results / "speed.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if growth:
         plot(growth, options)
-    print_table(found, options)
-    return 0 if all(one.ok for one in (*found, *growth)) else 1
+    limit_s = options.cases / options.at_once * options.delay
+    title = f"{options.cases} cases, {options.at_once} at once, {options.delay:g} s each: the limit is {limit_s:.1f} s"
+    print_table(found, title, unit=OURS)
+    if cached:
+        print_table(cached, f"{options.most} cases answered from the cache", unit=FLOOR)
+    return 0 if all(one.ok for one in (*found, *cached, *growth)) else 1
 
 
 def len_cpus() -> int:

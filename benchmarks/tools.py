@@ -16,13 +16,18 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool: `packages` for pip, `write` puts its suite into a folder, `command` runs it there."""
+    """A tool: `packages` for pip, `write` puts its suite into a folder, `command` runs it there.
+
+    One that `asks_before` is run once more before the run that is measured, in the same folder.
+    """
 
     name: str
     packages: tuple[str, ...]
     write: Callable[[Path, int, int], None]
     command: Callable[[Path, int], list[str]]
     environ: dict[str, str]
+    asks: bool = True
+    asks_before: bool = False
 
 
 class NotInstalledError(Exception):
@@ -142,17 +147,68 @@ def _plain(folder: Path, cases: int, at_once: int) -> None:
     (folder / "test_plain.py").write_text(_PLAIN.replace("CASES", str(cases)))
 
 
+_YAML_ITEMS = """
+import pytest, yaml
+
+def pytest_collect_file(file_path, parent):
+    return Cases.from_parent(parent, path=file_path) if file_path.suffix == ".yaml" else None
+
+class Cases(pytest.File):
+    def collect(self):
+        for case in yaml.load(self.path.read_bytes(), yaml.CSafeLoader)["cases"]:
+            yield Case.from_parent(self, name=case["id"], case=case)
+
+class Case(pytest.Item):
+    def __init__(self, *, case, **keywords):
+        super().__init__(**keywords)
+        self.case = case
+
+    def runtest(self):
+        assert self.case["input"].endswith(self.case["expect"])
+"""
+
+
+def _floor(folder: Path, cases: int, at_once: int) -> None:
+    _ours(folder, cases, at_once)
+    (folder / "conftest.py").write_text(_YAML_ITEMS)
+
+
 _QUIET = ["-q", "-p", "no:cacheprovider"]
 
-OURS = Tool(
-    "pytest-metaprompt",
+
+def _without_cache(programs: Path, at_once: int) -> list[str]:
+    return [str(programs / "pytest"), *_QUIET, "--metaprompt-no-cache", f"--metaprompt-concurrency={at_once}"]
+
+
+OURS = Tool("pytest-metaprompt", (str(ROOT),), _ours, _without_cache, {})
+
+OURS_IN_WORKERS = Tool(
+    "pytest-metaprompt, -n 2",
+    (str(ROOT), "pytest-xdist"),
+    _ours,
+    lambda programs, at_once: [*_without_cache(programs, at_once), "-n", "2"],
+    {},
+)
+
+# The same files twice: the first run asks, and the second one, which counts, finds every reply in the cache.
+OURS_CACHED = Tool(
+    "pytest-metaprompt, all cached",
     (str(ROOT),),
     _ours,
-    lambda programs, at_once: [
-        str(programs / "pytest"), *_QUIET, "--metaprompt-no-cache", f"--metaprompt-concurrency={at_once}"
-    ],
+    lambda programs, at_once: [str(programs / "pytest"), *_QUIET, f"--metaprompt-concurrency={at_once}"],
     {},
-)  # fmt: skip
+    asks_before=True,
+)
+
+# What pytest itself takes for as many items from the same YAML file, each with one comparison; it asks nothing.
+FLOOR = Tool(
+    "pytest's floor, trivial YAML items",
+    ("pytest", "pyyaml"),
+    _floor,
+    lambda programs, _: [str(programs / "pytest"), *_QUIET],
+    {},
+    asks=False,
+)
 
 PEERS = (
     Tool(
@@ -174,7 +230,8 @@ PEERS = (
         _inspect,
         lambda programs, at_once: [
             str(programs / "inspect"), "eval", "run.py", "--model", "openai/benchmark", "--temperature", "0",
-            "--max-connections", str(at_once), "--max-samples", str(at_once), "--display", "none", "--log-dir", "logs",
+            "-M", "responses_api=false", "--max-connections", str(at_once), "--max-samples", str(at_once),
+            "--display", "none", "--log-dir", "logs",
         ],
         {"OPENAI_BASE_URL": "BASE_URL", "OPENAI_API_KEY": "unused"},
     ),

@@ -67,10 +67,13 @@ class Desk:
             Thread(target=self._serve, args=(channel, *message), name="metaprompt-desk", daemon=True).start()
 
     def _serve(self, channel: Channel, number: int, question: bytes) -> None:
-        answers = self._opened()
-        if question:
+        answer = b""
+        try:
+            answers = self._opened()
+            answer = answers.packed(question) if question else answer
+        finally:  # Whatever went wrong here, nobody waits for ever.
             with suppress(OSError):  # The worker is gone, and pytest-xdist tells so.
-                channel.send((number, answers.packed(question)))
+                channel.send((number, answer))
 
     def _opened(self) -> Answers:
         with self._opening:

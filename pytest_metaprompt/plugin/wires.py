@@ -73,8 +73,8 @@ class Wires:
             answer = None
         finally:
             del self._waiting[number]
-        if answer is None:
-            raise StoppedError("the controller of the run is gone")
+        if not answer:
+            raise StoppedError("the controller of the run is gone" if answer is None else "the controller broke")
         return answer
 
     def _answered(self, message: tuple[int, bytes] | None) -> None:
@@ -82,8 +82,8 @@ class Wires:
             self._cut = True
             for answers in list(self._waiting.values()):
                 answers.put(None)
-        elif message[0] in self._waiting:
-            self._waiting[message[0]].put(message[1])
+        elif (answers := self._waiting.get(message[0])) is not None:
+            answers.put(message[1])
 
 
 def send_whole_messages(gateway: Any) -> None:  # noqa: ANN401  # execnet's own, which has no types for this

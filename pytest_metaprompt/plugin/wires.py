@@ -82,8 +82,8 @@ class Wires:
             self._cut = True
             for answers in list(self._waiting.values()):
                 answers.put(None)
-        elif (answers := self._waiting.get(message[0])) is not None:
-            answers.put(message[1])
+        elif (asker := self._waiting.get(message[0])) is not None:
+            asker.put(message[1])
 
 
 def send_whole_messages(gateway: Any) -> None:  # noqa: ANN401  # execnet's own, which has no types for this

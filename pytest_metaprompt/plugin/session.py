@@ -108,6 +108,7 @@ class PromptSession:
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._beginning = Lock()
+        self._opening = Lock()
         self.tracked: tuple[Tracked, ...] = ()
         self._futures: dict[CaseKey, Future[CaseResult]] = {}
 
@@ -292,10 +293,11 @@ class PromptSession:
 
     @property
     def thread(self) -> LoopThread:
-        """The thread that all calls run in, begun when it is first needed."""
-        if self._thread is None:
-            self._thread = LoopThread()
-        return self._thread
+        """The thread that all calls run in, begun when it is first needed. From any thread."""
+        with self._opening:
+            if self._thread is None:
+                self._thread = LoopThread()
+            return self._thread
 
     def close(self) -> None:
         """Stop what is under way and let go of the models."""

@@ -1,4 +1,4 @@
-"""What goes between the controller of pytest-xdist and its workers, whose projects stand in different folders."""
+"""The parts that pytest-xdist needs: messages between different folders, whole ones, and who runs checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ import pytest
 from pytest_metaprompt.errors import Place
 from pytest_metaprompt.plugin.checks import Check
 from pytest_metaprompt.plugin.crew import Crew
+from pytest_metaprompt.plugin.loop_thread import LoopThread
+from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.packing import Packing
+from pytest_metaprompt.plugin.session import PromptSession
 from pytest_metaprompt.plugin.wires import send_whole_messages
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.suites import Assertion, Case, RoutineRef, Suite
@@ -47,6 +50,24 @@ def test_messages_of_several_threads_do_not_mix_on_a_slow_connection() -> None:
     for thread in threads:
         thread.join()
     assert {len(set(received[at : at + size])) for at in range(0, len(received), size)} == {1}
+
+
+def test_all_threads_that_answer_workers_share_one_event_loop(pytester: pytest.Pytester) -> None:
+    state = PromptSession(pytester.parseconfigure(), Options())
+    together = threading.Barrier(8)
+    found: set[LoopThread] = set()
+
+    def look() -> None:
+        together.wait()
+        found.add(state.thread)
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    state.close()
+    assert len(found) == 1
 
 
 CHECK = Check(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_metaprompt.errors import BudgetExhaustedError, EnvelopeError, MetapromptError, ModelCallError, SetupError
 from pytest_metaprompt.repair.acceptance import (
     Entrant,
     Standing,
+    beside,
     confirm,
     guard,
     hold_out,
@@ -19,8 +20,9 @@ from pytest_metaprompt.repair.acceptance import (
     veto,
 )
 from pytest_metaprompt.repair.bench import IndecisiveError
-from pytest_metaprompt.repair.clusters import round_robin
+from pytest_metaprompt.repair.clusters import round_robin, siblings
 from pytest_metaprompt.repair.job import MERGE, META, PAID, Findings, RepairJob
+from pytest_metaprompt.repair.merging import merge_texts
 from pytest_metaprompt.repair.memory import UNSEEN, Memory, Ruling
 from pytest_metaprompt.repair.proposers.reflect import DeclinedError
 from pytest_metaprompt.repair.showing import shown_cases
@@ -84,7 +86,10 @@ class Repair:
         before = self._trials.remember_the_run()
         text = self._job.routine.text
         forced = {s.key: s.case.split for s in self._job.subjects if s.case.split is not None and s.key in before}
-        self.found.sides = split(before, forced=forced, share=self._job.holdout, seed=self._job.seed)
+        failing = self._trials.observations(text, [key for key in sorted(before) if not before[key]])
+        self.found.sides = split(
+            before, forced=forced, share=self._job.holdout, seed=self._job.seed, siblings=siblings(failing)
+        )
         self.found.flaky.update(key for key in before if not before[key] and any(self._bench.trials(text, key)))
         self._trace()
         self._job.journal.note("began", digest=digest(text), seed=self._job.seed)
@@ -168,7 +173,10 @@ class Repair:
         entrants = {Entrant(one.text, self._shown(one.text)): one for one in proposals}
         self._raced = len(entrants)  # Each of them has its chance to look better than it is.
         base = self.found.current.text
-        for _ in range(FINALISTS):
+        joined = await self._joined(await race(self._bench, list(entrants), order), entrants)
+        if joined is not None:
+            entrants[joined.entrant] = self._joint
+        for _ in range(FINALISTS + (joined is not None)):
             first, *rest = await race(self._bench, list(entrants), order)
             proposal = entrants.pop(first.entrant)
             ruling = await self._prove(proposal, first) if first.fixed else Ruling("fixes none of the failing cases")
@@ -179,6 +187,29 @@ class Repair:
             also_ran = Ruling(_also_ran(standing), standing.fixed)
             self._memory.note(entrants[standing.entrant], also_ran, base=base, round_=self._round)
         return ruling.fixed if ruling.reason is None else None
+
+    async def _joined(self, standings: Sequence[Standing], entrants: Mapping[Entrant, Proposal]) -> Standing | None:
+        """The best two that complement each other, as one."""
+        first, *rest = standings
+        if not first.fixed:
+            return None
+        base = self.found.current.text
+        for other in rest:
+            other = await beside(self._bench, first, other)
+            if not set(other.fixed) - set(first.fixed):
+                continue
+            text = merge_texts(base, first.entrant.text, other.entrant.text)
+            if text is None:
+                continue
+            parts = [entrants[first.entrant], entrants[other.entrant]]
+            proposal = Proposal(MERGE, " + ".join(p.hypothesis for p in parts), text,
+                examples_from=frozenset().union(*(p.examples_from for p in parts)))
+            valid = await self._validated([proposal])
+            if valid:
+                self._joint = valid[0]
+                self._raced += 1
+                return Standing(Entrant(text, self._shown(text)))
+        return None
 
     async def _propose(self, names: Sequence[str], failing: Sequence[str]) -> list[Proposal]:
         state = self._state(failing)

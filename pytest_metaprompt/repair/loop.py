@@ -135,7 +135,9 @@ class Repair:
 
     async def _stable_failures(self) -> list[str]:
         text = self.found.current.text
-        keys = [*self.found.sides.train, *self.found.sides.holdout]
+        # Held-out cases are told apart once: of later routines, what is claimed of them is confirmed against the one before.
+        held = self.found.sides.holdout if text == self._job.routine.text else ()
+        keys = [*self.found.sides.train, *held]
         failing = [key for key in keys if key not in self.found.flaky and self._bench.state(text, key) == "failing"]
         passes = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=2).passes
         if not self.found.exact:

@@ -1,5 +1,5 @@
-"""Failures with the same root cause, as far as their verdicts tell, so that one of each can stand for the rest; and, among
-those of one cause, which replies are alike."""
+"""Failures with the same root cause, as far as their verdicts tell, so that one of each can stand for the rest; and,
+among those of one cause, which replies are alike."""
 
 from __future__ import annotations
 

@@ -30,9 +30,9 @@ def split(
 ) -> Sides:
     """Hold out a share of the cases, some that passed and some that failed, chosen by a seeded hash of their keys.
 
-    Of `siblings`, cases that fail in the same way, one stays to be learned from, as far as that goes: what is wrong with
-    none but held-out cases could not be found out, and what is wrong with none of them could not be proved. The choice
-    does not depend on the order of the cases. `forced` overrides it for a case.
+    Of `siblings`, cases that fail in the same way, one stays to be learned from, as far as that goes: nobody could find
+    out what is wrong with held-out cases alone. The choice does not depend on the order of the cases. `forced`
+    overrides it for a case.
     """
     held = {key for key, side in forced.items() if side == "holdout"}
     if len(passed) >= SMALLEST_SPLIT and share > 0:

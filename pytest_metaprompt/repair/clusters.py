@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
+from math import log
 
 from pytest_metaprompt.repair.differences import cause_of
-from pytest_metaprompt.repair.likeness import likeness, words_of
+from pytest_metaprompt.repair.likeness import words_of
 from pytest_metaprompt.results import Observation
 
 _ALIKE = 0.5
-"""Replies that share so much of their telling words are of one kind."""
+"""Replies that share so much of what their words tell are of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +63,26 @@ def _alternating(groups: Sequence[Sequence[Observation]]) -> tuple[Observation, 
 
 
 def _kinds(members: Sequence[Observation]) -> list[list[Observation]]:
-    """Members whose replies are alike, together. A word tells if several replies have it, and not all of them."""
+    """Members whose replies are alike, together. The fewer replies have a word, the more it tells; what only one has is
+    of its case, and tells nothing."""
     words = [_said(one) for one in members]
     often = Counter(chain.from_iterable(words))
+    weight = {word: log(len(members) / count) for word, count in often.items() if 1 < count < len(members)}
     kinds: list[tuple[frozenset[str], list[Observation]]] = []
     for one, said in zip(members, words, strict=True):
-        telling = frozenset(word for word in said if 1 < often[word] < len(members))
+        telling = said & weight.keys()
         for of_first, kind in kinds:
-            if telling == of_first or likeness(telling, of_first) >= _ALIKE:
+            if telling == of_first or _shared(telling, of_first, weight) >= _ALIKE:
                 kind.append(one)
                 break
         else:
             kinds.append((telling, [one]))
     return [kind for _, kind in kinds]
+
+
+def _shared(one: frozenset[str], other: frozenset[str], weight: Mapping[str, float]) -> float:
+    """The weight of the words in common, as a share of that of all words of both."""
+    return sum(map(weight.__getitem__, one & other)) / sum(map(weight.__getitem__, one | other))
 
 
 def _said(one: Observation) -> frozenset[str]:

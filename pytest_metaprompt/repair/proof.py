@@ -53,8 +53,8 @@ class Proof:
         return Ruling(objection and f"{UNSEEN}{objection}", confirmed.fixed)
 
     def lacking(self) -> str | None:
-        """What the current routine lacks in the end, if anything: where there is a held-out failure, one at least must be
-        fixed, since small steps add up to no proof."""
+        """What the current routine lacks in the end, if anything: one of the held-out failures must be fixed, if there
+        are any, since small steps add up to no proof."""
         text = self._found.current.text
         held = self._fixed(self._found.sides.holdout, text, set())
         if text == self._job.routine.text or held.passed or not held.total:

@@ -70,7 +70,7 @@ def _read(name: str, path: Path, prompt: str, values: Mapping[str, Json]) -> str
         try:
             return base64.b64encode(path.read_bytes()).decode()
         except OSError as error:
-            raise FileAccessError(f"cannot read {path}: {error.strerror or error}") from None
+            raise FileAccessError.reading(path, error) from None
     return read_text(path).text.strip()
 
 

@@ -11,11 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, did_you_mean
+from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.reports.figures import dollars, duration, interval
 from pytest_metaprompt.reports.history import HISTORY_FILE, HistoryEntry, read_history
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_FOLDER = ".metaprompt"
 _HEADING = ("when (UTC)", "passed", "accuracy (95 %)", "errors", "flaky", "cost", "time", "target")
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--last", type=_count, default=20, metavar="N", help="the last N runs of each (default 20)")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument("--file", type=Path, help=f"the history (default: {_FOLDER}/{HISTORY_FILE} here or above)")
+    parser.add_argument("--file", type=Path, help=f"the history (default: {OWN_FOLDER}/{HISTORY_FILE} here or above)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,7 +59,7 @@ def _count(text: str) -> int:
 
 def _nearest(folder: Path) -> Path:
     """The history of the project that a folder belongs to."""
-    places = [one / _FOLDER / HISTORY_FILE for one in (folder, *folder.parents)]
+    places = [one / OWN_FOLDER / HISTORY_FILE for one in (folder, *folder.parents)]
     return next((place for place in places if place.exists()), places[0])
 
 

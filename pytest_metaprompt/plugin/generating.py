@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_metaprompt.clients.models import parse_model
 from pytest_metaprompt.clients.structured import StructuredClient
-from pytest_metaprompt.errors import FileAccessError, MetapromptError, Place
+from pytest_metaprompt.errors import FileAccessError, MetapromptError
 from pytest_metaprompt.files import read_text, write_first
 from pytest_metaprompt.formats.native import read_suite
 from pytest_metaprompt.plugin.loading import overridden
@@ -93,7 +93,7 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_first(path, text)
     except OSError as error:
-        raise FileAccessError(f"cannot write {path}: {error.strerror or error}", where=Place(str(path))) from None
+        raise FileAccessError.writing(path, error) from None
 
 
 def _told(session: PromptSession, path: Path, draft: Draft) -> list[str]:

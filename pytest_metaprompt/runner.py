@@ -14,7 +14,7 @@ from pytest_metaprompt.columns.memory import Memory
 from pytest_metaprompt.conversations import Parties, converse
 from pytest_metaprompt.errors import ModelCallError, RoutineError, ScorerError, SetupError, SkippedError
 from pytest_metaprompt.protocols import Client, Scorer
-from pytest_metaprompt.results import Attempt, CaseResult, Outcome, Request
+from pytest_metaprompt.results import Attempt, Outcome, Request
 from pytest_metaprompt.routines import Routine, render
 from pytest_metaprompt.suites import Assertion, Case, Message, ModelSpec, Suite
 

@@ -14,6 +14,7 @@ from pytest_metaprompt.errors import FileAccessError, did_you_mean
 from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.reports.figures import dollars, duration, interval
 from pytest_metaprompt.reports.history import HISTORY_FILE, HistoryEntry, read_history
+from pytest_metaprompt.reports.text_tables import table_lines
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _HEADING = ("when (UTC)", "passed", "accuracy (95 %)", "errors", "flaky", "cost", "time", "target")
@@ -65,10 +66,7 @@ def _nearest(folder: Path) -> Path:
 
 def _table(entries: Sequence[HistoryEntry]) -> list[str]:
     rows = [_HEADING, *(_row(entry) for entry in entries)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return [f"  {line}" for line in table_lines(rows, names=1, width=None)]
 
 
 def _row(entry: HistoryEntry) -> tuple[str, ...]:

@@ -36,7 +36,9 @@ class Batching:
         self._clock = SystemClock()
         self._servers: dict[tuple[str, str | None], BatchServer] = {}
         self._room = Room(options.concurrency)
-        means = Means(BatchLog(root / OWN_FOLDER), self._clock, _pauses(options.batch_poll_s), self.notes.append, Limits())
+        means = Means(
+            BatchLog(root / OWN_FOLDER), self._clock, _pauses(options.batch_poll_s), self.notes.append, Limits()
+        )
         self._gathering = Gathering(means, open_account=self._account)
 
     def live(self, client: Client) -> Client:

@@ -41,10 +41,7 @@ def shaped(reply: Reply, *, parsed: bool) -> Reply:
     """The reply with what promptfoo calls its output: the message where it has a text and calls, a legacy function call
     itself, and with `parsed` the value of a text that is JSON."""
     if reply.tool_calls and reply.text:
-        calls: list[Json] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}
-            for call in reply.tool_calls
-        ]
+        calls: list[Json] = [call.in_chat for call in reply.tool_calls]
         output: Json = {"role": "assistant", "content": reply.text, "tool_calls": calls}
         return replace(reply, text=js_json(output), output=output)
     if len(reply.tool_calls) == 1 and reply.tool_calls[0].id is None:

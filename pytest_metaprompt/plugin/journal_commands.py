@@ -11,7 +11,7 @@ from _pytest.config import create_terminal_writer
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.plugin.options import Options
-from pytest_metaprompt.repair.history import explained, last_written, read_journal, take_back
+from pytest_metaprompt.repair.past_repairs import explained, last_written, read_journal, take_back
 
 
 def run_command(config: pytest.Config, options: Options) -> pytest.ExitCode:

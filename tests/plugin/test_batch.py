@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pytest_metaprompt.scripted_batches import ScriptedBatches
-from pytest_metaprompt.testing import Fault, ScriptedServer
+from pytest_metaprompt.testing import Fault, ScriptedBatches, ScriptedServer
 from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule
 
 SUITE = """\

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pytest_metaprompt.columns.yaml_values import parse_yaml
 from pytest_metaprompt.errors import RoutineError, SuiteFileError
+from pytest_metaprompt.formats.records import parse_yaml
 from pytest_metaprompt.js_values import js_json
 from pytest_metaprompt.results import Reply
 from pytest_metaprompt.scorers.outputs import with_output
@@ -28,7 +28,7 @@ def chat_messages(prompt: str, *, provider: str) -> tuple[Message, ...]:
     if prompt.strip().startswith("- role:"):
         try:
             _check_indents(prompt)
-            return _messages(parse_yaml(prompt, "the prompt"))
+            return _messages(parse_yaml(prompt, shown="the prompt"))
         except SuiteFileError as error:
             raise RoutineError(f"the prompt begins with  - role:  and is not valid YAML: {error}") from None
     try:

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_metaprompt.columns.variables import PREFIX, load_variables, resolve_variables
-from pytest_metaprompt.columns.yaml_values import parse_yaml
 from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.files import read_text
+from pytest_metaprompt.formats.records import parse_yaml
 from pytest_metaprompt.js_values import js_json, js_value
 from pytest_metaprompt.nunjucks import NunjucksError, names_unknown, render_leniently, render_nunjucks, shows_name
 from pytest_metaprompt.programs import run_program
@@ -81,7 +81,9 @@ def _raw(routine: Routine, column: Column) -> str:
     """The prompt as promptfoo holds it: a list of messages is JSON, with the texts of files in it."""
     if column.function is not None or column.command is not None or routine.form not in _MESSAGES:
         return routine.text
-    parsed = json.loads(routine.text) if routine.form == "messages-json" else parse_yaml(routine.text, routine.name)
+    parsed = (
+        json.loads(routine.text) if routine.form == "messages-json" else parse_yaml(routine.text, shown=routine.name)
+    )
     return js_json(_with_files(parsed, column))
 
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_metaprompt.columns.yaml_values import parse_yaml
 from pytest_metaprompt.errors import FileAccessError, MetapromptError
 from pytest_metaprompt.files import read_text
+from pytest_metaprompt.formats.records import parse_yaml
 from pytest_metaprompt.js_values import js_json, js_text, js_value
 from pytest_metaprompt.python_files import UserCodeError, call_function
 from pytest_metaprompt.suites import Json
@@ -65,7 +65,7 @@ def _read(name: str, path: Path, prompt: str, values: Mapping[str, Json]) -> str
     if ending == "py":
         return _asked(name, path, prompt, values)
     if ending in ("yaml", "yml"):
-        return js_json(js_value(parse_yaml(read_text(path).text, str(path))))
+        return js_json(js_value(parse_yaml(read_text(path).text, shown=str(path))))
     if ending in _BINARY:
         try:
             return base64.b64encode(path.read_bytes()).decode()

@@ -139,13 +139,7 @@ class _Reader:
         entries = node.mapping() if isinstance(node.value, dict) else {}
         name = as_text(entries["name"].plain()) if "name" in entries else None
         if "string" not in entries:
-            what = (
-                f"uses {entries['uses'].plain()}" if "uses" in entries else "asks a model" if "llm" in entries else ""
-            )
-            message = f"the evaluator {name!r} {what or 'checks nothing'}" + (
-                ", which cannot be checked" if what else ""
-            )
-            self._add(node, message, _NO_JUDGE)
+            self._add(node, f"the evaluator {name!r} {_why_not(entries)}", _NO_JUDGE)
             return
         string = entries["string"]
         if not isinstance(string.value, dict) or not string.value:
@@ -213,6 +207,13 @@ _NEEDED: Mapping[str, str] = {
     "testData": "each is a case: the values of its {{variables}}",
     "evaluators": "such as  - {name: short, string: {equals: '{{expected}}'}}",
 }
+
+
+def _why_not(entries: Mapping[str, Marked]) -> str:
+    """What an evaluator does in place of looking for a string."""
+    if "uses" in entries:
+        return f"uses {entries['uses'].plain()}, which cannot be checked"
+    return "asks a model, which cannot be checked" if "llm" in entries else "checks nothing"
 
 
 def _values(row: Marked) -> dict[str, Json]:

@@ -114,10 +114,9 @@ def test_what_a_repair_asks_is_inside_of_its_span(traced: Project) -> None:
 
 
 def test_the_option_sends_spans_where_the_standard_variable_says(project: Project) -> None:
-    project.write(routine_dot_md="You read numbers.\n")
-    project.suite(SUITE)
-    project.target = number_of
-    after = project.run("--metaprompt-trace", env={"OTEL_TRACES_EXPORTER": "console"}, own_process=True)
+    after = project.reads_numbers(SUITE).run(
+        "--metaprompt-trace", env={"OTEL_TRACES_EXPORTER": "console"}, own_process=True
+    )
     assert '"name": "case good"' in after.text
     assert '"name": "chat small"' in after.text
 

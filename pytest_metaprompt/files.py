@@ -18,6 +18,8 @@ from pytest_metaprompt.errors import FileAccessError, StaleFileError
 
 OWN_FOLDER = ".metaprompt"
 """The folder of what is kept between runs (cache, history, journal, batches), in pytest's root directory."""
+FILE_PREFIX = "file://"
+"""What marks a text in a suite as the name of a file, relative to the suite's folder unless said otherwise."""
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),

@@ -7,9 +7,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_metaprompt.columns.variables import PREFIX, load_variables, resolve_variables
+from pytest_metaprompt.columns.variables import load_variables, resolve_variables
 from pytest_metaprompt.errors import RoutineError
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.formats.records import parse_yaml
 from pytest_metaprompt.js_values import js_json, js_value
 from pytest_metaprompt.nunjucks import NunjucksError, names_unknown, render_leniently, render_nunjucks, shows_name
@@ -95,8 +95,8 @@ def _with_files(value: Json, column: Column) -> Json:
         return {key: _with_files(child, column) for key, child in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_with_files(child, column) for child in value]
-    if isinstance(value, str) and value.startswith(PREFIX):
-        return read_text(column.folder / value.removeprefix(PREFIX)).text.strip()
+    if isinstance(value, str) and value.startswith(FILE_PREFIX):
+        return read_text(column.folder / value.removeprefix(FILE_PREFIX)).text.strip()
     return value
 
 

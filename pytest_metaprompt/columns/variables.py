@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, MetapromptError
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.formats.records import parse_yaml
 from pytest_metaprompt.js_values import js_json, js_text, js_value
 from pytest_metaprompt.python_files import UserCodeError, call_function
 from pytest_metaprompt.suites import Json
 
-PREFIX = "file://"
 _MENTION = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _PASSES = 5
 _BINARY = frozenset(
@@ -34,8 +33,8 @@ def load_variables(values: Mapping[str, Json], *, folder: Path, prompt: str) -> 
     """
     loaded = dict(values)
     for name, value in values.items():
-        if isinstance(value, str) and value.startswith(PREFIX):
-            loaded[name] = _read(name, folder / value.removeprefix(PREFIX), prompt, loaded)
+        if isinstance(value, str) and value.startswith(FILE_PREFIX):
+            loaded[name] = _read(name, folder / value.removeprefix(FILE_PREFIX), prompt, loaded)
     return loaded
 
 

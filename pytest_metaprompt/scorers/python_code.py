@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import dedent
 
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.python_files import (
     UserCodeError,
     describe_error,
@@ -21,7 +22,7 @@ from pytest_metaprompt.scorers.code import CodeError, CodeSource
 from pytest_metaprompt.scorers.excerpts import excerpt
 from pytest_metaprompt.scorers.json_values import Plain
 from pytest_metaprompt.scorers.outputs import Context
-from pytest_metaprompt.scorers.value_files import PREFIX, names_file
+from pytest_metaprompt.scorers.value_files import names_file
 
 _Function = Callable[[Plain, Context], object]
 
@@ -48,7 +49,7 @@ class PythonCode:
 
 def is_python_file(text: str) -> bool:
     """Whether the text names a Python file, and perhaps a function in it."""
-    return names_file(text) and split_reference(text.removeprefix(PREFIX), default="") is not None
+    return names_file(text) and split_reference(text.removeprefix(FILE_PREFIX), default="") is not None
 
 
 def open_python_code(source: CodeSource) -> PythonCode:
@@ -107,7 +108,7 @@ def _returns(body: list[ast.stmt]) -> bool:
 
 
 def _from_file(source: CodeSource) -> PythonCode:
-    reference = split_reference(source.text.removeprefix(PREFIX), default=source.default)
+    reference = split_reference(source.text.removeprefix(FILE_PREFIX), default=source.default)
     if reference is None:
         raise CodeError(f"{source.text!r} does not name a Python file (write  file://checks.py:function)")
     path, name = source.base / reference[0], reference[1]

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.promptfoo.assertions import read_assertions
-from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of, read_nodes
+from pytest_metaprompt.formats.promptfoo.document import Fields, fields_of, read_nodes
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.formats.promptfoo.gathering import gathered
 from pytest_metaprompt.formats.promptfoo.graders import GraderOptions
@@ -100,7 +101,7 @@ def _default_test(top: Fields, folder: Folder) -> Fields:
         return Fields({}, top.where, "defaultTest")
     fields = fields_of(node, top.where.path, "defaultTest") if isinstance(node.value, dict) else None
     if fields is None:
-        name = (top.text("defaultTest") or "").removeprefix(PREFIX)
+        name = (top.text("defaultTest") or "").removeprefix(FILE_PREFIX)
         path = folder.find(name, what="the default test", where=top.place("defaultTest"))
         shown = folder.shown(path)
         fields = fields_of(read_nodes(path, shown), shown, "defaultTest")
@@ -128,7 +129,7 @@ def _scenarios(top: Fields, folder: Folder) -> Iterator[Fields]:
         if not isinstance(node.value, str):
             yield fields_of(node, top.where.path, "a scenario")
             continue
-        for path in folder.glob(node.value.removeprefix(PREFIX)):
+        for path in folder.glob(node.value.removeprefix(FILE_PREFIX)):
             shown = folder.shown(path)
             found = read_nodes(path, shown)
             for item in found.items() if isinstance(found.value, tuple) else (found,):
@@ -203,7 +204,7 @@ class _Reader:
         text = fields.text("assertScoringFunction")
         if text is None:
             return None
-        found = split_reference(text.removeprefix(PREFIX), default="")
+        found = split_reference(text.removeprefix(FILE_PREFIX), default="")
         if found is None or not found[1]:
             hint = "write  file://scoring.py:function"
             where = fields.place("assertScoringFunction")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pytest_metaprompt.clients.address import OPENAI_KEY, OPENAI_URL
+from pytest_metaprompt.clients.address import GITHUB_KEY, GITHUB_URL, OPENAI_KEY, OPENAI_URL
 from pytest_metaprompt.clients.local import find_weights
 from pytest_metaprompt.errors import SetupError
 from pytest_metaprompt.suites import ModelSpec
 
-SERVED = ("openai", "openai-responses")
+SERVED = ("openai", "openai-responses", "github")
 """The providers whose models are asked at the address of `server_url`."""
 
 _SHORTEST_SECRET = 6
@@ -35,12 +35,15 @@ def identity(spec: ModelSpec, *, root: Path, environ: Mapping[str, str]) -> str 
 
 def server_url(spec: ModelSpec, environ: Mapping[str, str]) -> str:
     """The address that calls go to."""
+    if spec.provider == "github":
+        return spec.base_url or environ.get("GITHUB_MODELS_BASE_URL", "").strip() or GITHUB_URL
     return spec.base_url or environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
 
 
 def secrets_of(spec: ModelSpec, environ: Mapping[str, str]) -> frozenset[str]:
     """What must not be stored: the keys that the model may be called with, and a password in its address."""
-    keys = {environ.get(name, "").strip() for name in (OPENAI_KEY, spec.api_key_env or OPENAI_KEY)}
+    names = {OPENAI_KEY, spec.api_key_env or (GITHUB_KEY if spec.provider == "github" else OPENAI_KEY)}
+    keys = {environ.get(name, "").strip() for name in names}
     password = _password(server_url(spec, environ))
     return frozenset(secret for secret in {*keys, password} if len(secret) >= _SHORTEST_SECRET)
 

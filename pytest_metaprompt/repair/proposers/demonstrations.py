@@ -2,8 +2,8 @@
 
 Each round suggests several sets. Until one is kept, small and large ones compete, and the smallest of equals wins; from
 then on a few examples are added to those kept, or these are put into another order or replaced by a few more others.
-What helps no more is not kept, so that their number grows only while it helps. Within a set the examples cover every right answer where there are few, and
-differ from each other in their words.
+What helps no more is not kept, so that their number grows only while it helps. Within a set the examples cover every
+right answer where there are few, and differ from each other in their words.
 """
 
 from __future__ import annotations
@@ -126,9 +126,11 @@ def _are_classes(groups: Mapping[str, Sequence[_Example]]) -> bool:
 def _whole_rounds(size: int, pool: Sequence[_Example]) -> int:
     """The size, made so that every right answer is shown equally often where there are few, and half of the cases at
     most are shown: the others are the evidence."""
+    most = max(1, len(pool) // 2)
+    if not _are_classes(_labels(pool)):
+        return min(size, most)
     labels = len(_labels(pool))
-    even = -(-size // labels) * labels if _are_classes(_labels(pool)) else size
-    return min(even, max(1, len(pool) // 2))
+    return min(-(-size // labels) * labels, max(most // labels * labels, min(labels, most)))
 
 
 def _pick(pool: Sequence[_Example], size: int, chance: random.Random) -> list[Turn]:

@@ -44,6 +44,13 @@ def test_cases_are_items_with_readable_ids(small: Project) -> None:
     assert not small.server.requests
 
 
+def test_v_shows_the_ids_that_can_be_typed(small: Project) -> None:
+    small.suite(SUITE.replace("id: good", "id: v1.2").replace("cases:", "gate: {min_accuracy: 0.6}\ncases:"))
+    after = small.run("-v")
+    after.result.stdout.fnmatch_lines(["orders.metaprompt.yaml::v1.2 PASSED*", "orders.metaprompt.yaml::gate PASSED*"])
+    small.run("orders.metaprompt.yaml::v1.2").result.assert_outcomes(passed=1)
+
+
 def test_passed_and_failed_cases_are_counted_and_the_exit_code_is_1(small: Project) -> None:
     after = small.run()
     after.result.assert_outcomes(passed=2, failed=1)

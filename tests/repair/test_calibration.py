@@ -53,14 +53,13 @@ def test_a_null_meta_model_gets_a_useless_patch_written_in_at_most_5_percent_of_
 
 
 def test_a_good_meta_model_solves_most_suites_within_the_default_budget() -> None:
-    """Where the few failing cases held out share a cause that none in training has, no patch can be proved on them."""
+    """The rest ends with the budget, or with work that no held-out failure proves."""
     runs, solved = 60, 0
     for seed in range(runs):
         world = published_world(seed)
         budget = 5 * world.cases + 20 * (len(world.cause) + len(world.rate) // 2)
         found, client = repaired(world, good_meta(world), most_calls=budget)
-        known = [number for number in world.cause if str(number) in found.sides.train]
-        solved += all(world.pass_rate(found.current.text, number) == 1 for number in known)
+        solved += all(world.pass_rate(found.current.text, number) == 1 for number in world.cause)
         assert client.calls <= budget
     assert solved >= 0.7 * runs
 

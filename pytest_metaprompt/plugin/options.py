@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ RECORD_MODES: tuple[RecordMode, ...] = ("none", "once", "new_episodes", "rewrite
 DEFAULT_CACHE_DAYS = 14
 DEFAULT_CACHE_MB = 256
 IniType = Literal["args", "bool", "float", "int", "string"]
+_NUMBERS: Mapping[str, IniType] = {"N": "int", "X": "float", "USD": "float", "SECONDS": "float"}
+_TYPES: Mapping[IniType, str] = {"bool": "true or false", "int": "a whole number", "float": "a number"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +244,7 @@ def _ini_type(option: _Option) -> IniType:
     """How pytest reads the ini key; before 8.4 it knew no numbers, and gave texts."""
     if option.repeatable or option.metavar is None:
         return "args" if option.repeatable else "bool"
-    numbers: dict[str, IniType] = {"N": "int", "X": "float"} if pytest.version_tuple >= (8, 4) else {}
+    numbers = _NUMBERS if pytest.version_tuple >= (8, 4) else {}
     return numbers.get(option.metavar, "string")
 
 
@@ -254,6 +257,9 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     given = {option.name: _given(config, option) for option in _TABLE}
     ini = {option.name: _from_ini(config, option) for option in _TABLE}
     chosen = {name: ini[name] if given[name] is None else given[name] for name in given}
+    of_addopts = [name for name in ("fix", "generate") if given[name] and not _was_typed(config, name, environ)]
+    given |= dict.fromkeys(of_addopts)
+    ini |= dict.fromkeys(of_addopts, True)
     fix, note = _wants_fix(given, ini, in_ci=bool(environ.get("CI")))
     folder = config.invocation_params.dir
     reports = cast("list[str]", chosen["report"] or [])
@@ -325,10 +331,16 @@ def _wants_fix(given: Mapping[str, object], ini: Mapping[str, object], *, in_ci:
     if given["fix"]:
         return True, None
     wanted = bool(ini["fix"]) or given["fix-mode"] is not None or given["patch"] is not None
-    writes = (given["fix-mode"] or ("patch" if given["patch"] else None) or ini["fix-mode"] or "apply") == "apply"
-    if wanted and in_ci and writes:
+    mode = given["fix-mode"] or ("patch" if given["patch"] else None) or ini["fix-mode"] or "apply"
+    if wanted and in_ci and mode in ("apply", "review"):
         return True, "CI is set and --metaprompt-fix is not on the command line, so repairs are shown and not written"
     return wanted, None
+
+
+def _was_typed(config: pytest.Config, name: str, environ: Mapping[str, str]) -> bool:
+    """Whether a flag stands on the command line, or in what the shell adds to it, and not in an ini file's addopts."""
+    typed = [*config.invocation_params.args, *shlex.split(environ.get("PYTEST_ADDOPTS", ""))]
+    return f"--metaprompt-{name}" in typed
 
 
 def _given(config: pytest.Config, option: _Option) -> object:
@@ -338,10 +350,23 @@ def _given(config: pytest.Config, option: _Option) -> object:
 
 
 def _from_ini(config: pytest.Config, option: _Option) -> object:
-    value: object = config.getini(option.key)
+    value = _ini_value(config, option)
     texts = value if isinstance(value, list) else [value]
     try:
         read = [option.read(str(text)) for text in texts if text not in (None, "")]
     except argparse.ArgumentTypeError as error:
         raise pytest.UsageError(f"{config.inipath}: {option.key}: {error}") from None
+    if option.metavar == "FILE":  # A file's paths start at the file, wherever pytest is called.
+        read = [str(config.rootpath / str(path)) for path in read]
     return read if option.repeatable else (read[0] if read else None)
+
+
+def _ini_value(config: pytest.Config, option: _Option) -> object:
+    try:
+        value: object = config.getini(option.key)
+    except (pytest.UsageError, TypeError, ValueError) as error:  # before pytest 9.1 as Python raises it
+        if option.key in str(error):
+            raise pytest.UsageError(str(error)) from None
+        must = f"{option.key} must be {_TYPES.get(_ini_type(option), 'a text')}"
+        raise pytest.UsageError(f"{config.inipath}: {must} ({error})") from None
+    return value

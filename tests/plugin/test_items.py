@@ -209,6 +209,42 @@ def test_a_wrong_ini_value_is_a_usage_error(small: Project) -> None:
     assert "metaprompt_fix_mode: unknown mode 'aply' (did you mean 'apply'?" in after.text
 
 
+@pytest.mark.parametrize(
+    ("key", "must"), [("max_calls", "a whole number"), ("min_accuracy", "a number"), ("fix", "true or false")]
+)
+def test_a_wrong_ini_value_is_told_with_its_key(small: Project, key: str, must: str) -> None:
+    small.write(pytest_dot_ini=f"[pytest]\nmetaprompt_{key} = some\n")
+    after = small.run()
+    assert after.code == 4
+    assert f"metaprompt_{key} must be {must} (" in after.text
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="[tool.pytest] came with pytest 9")
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("max_cost = 0.5", 1),
+        ("timeout = 30", 1),
+        ("max_calls = 0", 1),
+        ("min_accuracy = 0.5", 0),
+        ("no_cache = true", 1),
+    ],
+)
+def test_tool_pytest_takes_the_values_as_toml_writes_them(small: Project, line: str, code: int) -> None:
+    small.write(pyproject_dot_toml=f"[tool.pytest]\nmetaprompt_{line}\n")
+    after = small.run()
+    assert after.code == code
+    assert after.report["suites"]
+
+
+def test_a_path_in_the_ini_file_starts_at_the_ini_file(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.write(pytest_dot_ini="[pytest]\nmetaprompt_save_baseline = base.json\n")
+    (small.path / "below").mkdir()
+    monkeypatch.chdir(small.path / "below")
+    small.run("../orders.metaprompt.yaml")
+    assert (small.path / "base.json").exists()
+
+
 def test_all_problems_of_a_suite_are_one_usage_error(small: Project) -> None:
     small.suite(
         "routine: routin.md\ntarget: opnai:small\ncases:\n"

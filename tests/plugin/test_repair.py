@@ -260,8 +260,9 @@ def test_a_committed_file_is_repaired(broken: Project) -> None:
     assert broken.run("--metaprompt-fix").code == 0
 
 
-def test_ci_writes_only_if_the_command_line_says_fix(broken: Project) -> None:
-    broken.write(pytest_dot_ini="[pytest]\nmetaprompt_fix = true\n")
+@pytest.mark.parametrize("line", ["metaprompt_fix = true", "addopts = --metaprompt-fix"])
+def test_ci_writes_only_if_the_command_line_says_fix(broken: Project, line: str) -> None:
+    broken.write(pytest_dot_ini=f"[pytest]\n{line}\n")
     after = broken.run(env={"CI": "true"})
     assert_untouched(after)
     assert "CI is set and --metaprompt-fix is not on the command line" in after.text

@@ -250,13 +250,14 @@ class RepairState:
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A whole new text of a routine file, and why it should help. `examples_from` names the training cases whose input
-    and answer it shows."""
+    and answer it shows. One with a `flaw` could not be made into a text: it is refused, and told of, for that."""
 
     proposer: str
     hypothesis: str
     text: str
     predicts: tuple[str, ...] = ()
     examples_from: frozenset[str] = frozenset()
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

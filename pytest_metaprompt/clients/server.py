@@ -163,7 +163,7 @@ class ModelServer:
             ModelCallError: There is no use in another try.
         """
         body = _read_error(answer)
-        trouble = ModelCallError(f"{answer.status}: {error_text(body) if body else '(no body)'}")
+        trouble = ModelCallError(f"{answer.status}: {error_text(body) if body else '(no body)'}", status=answer.status)
         if answer.status == 401:
             trouble = ModelCallError(f"401: {self._address.about_key()}")
             self._pace.refuse(trouble.message)
@@ -205,7 +205,7 @@ class ModelServer:
         if tries.done > 1:
             said += f" (tried {tries.done} times)"
         kind = CallNotMadeError if isinstance(error, CallNotMadeError) and tries.done == 0 else ModelCallError
-        return kind(f"{tries.request.model}: {said}", retries=tries.retries)
+        return kind(f"{tries.request.model}: {said}", retries=tries.retries, status=error.status)
 
     def _http(self) -> Http:
         """The connections of the running event loop; they cannot be used from another."""

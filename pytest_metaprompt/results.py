@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,12 +15,17 @@ RepairStatus = Literal["applied", "proposed", "rejected", "not_needed", "budget"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model. `sample` tells repeated askings of the same question apart, from 0."""
+    """One question to a model. `sample` tells repeated askings of the same question apart, from 0.
+
+    Whoever makes a failed call again asks `before_retry` first, which raises `BudgetExhaustedError` where there is no
+    room for it.
+    """
 
     model: ModelSpec
     messages: tuple[Message, ...]
     params: Mapping[str, Json] = field(default_factory=dict)
     sample: int = 0
+    before_retry: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

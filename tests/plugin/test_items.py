@@ -96,6 +96,23 @@ def test_last_failed_runs_what_failed(small: Project) -> None:
     assert after.report["suites"][0]["cases"][0]["id"] == "bad"
 
 
+def test_last_failed_runs_the_cases_that_fail_under_a_gate(small: Project) -> None:
+    small.suite(SUITE.replace("cases:", "gate: {min_accuracy: 0.9}\ncases:"))
+    small.run()
+    after = small.run("--lf")
+    assert [case["id"] for case in after.report["suites"][0]["cases"]] == ["bad"]
+    assert "orders.metaprompt.yaml: gate not judged: 2 of 3 cases were not selected" in after.text
+
+
+def test_last_failed_leaves_out_what_a_repair_put_right(small: Project) -> None:
+    head = SUITE.partition("cases:")[0] + "meta: {model: openai:big, base_url: BASE}\n"
+    small.suite(head + 'cases:\n  - {id: a, input: take 1, expect: "1"}\n  - {id: b, input: take 2, expect: "2"}\n')
+    small.write(test_dot_py="def test_other(): assert False\n", pytest_dot_ini="[pytest]\npython_files = test.py\n")
+    small.target, small.meta = obeys_the_rule, lambda body: envelope(append(RULE))
+    small.run("--metaprompt-fix").result.assert_outcomes(failed=1)
+    small.run("--lf").result.assert_outcomes(failed=1)
+
+
 def test_x_stops_at_the_first_failure_and_asks_for_nothing_beyond_it(small: Project) -> None:
     after = small.run("-x", "--metaprompt-concurrency=1")
     after.result.assert_outcomes(passed=1, failed=1)

@@ -165,7 +165,7 @@ class SimulatedClient:
         right = self.world.passes(text, number, sample)
         # A flaky target differs in its words as well, which is how the probe can see it.
         noise = random.Random(f"{self.world.seed}{number}{sample}").random() if self.world.rate else 0
-        symptom = f"as cause {self.world.cause[number]} goes" if number in self.world.cause else ""
+        symptom = f"in the way of cause{self.world.cause[number]}" if number in self.world.cause else ""
         return Reply(f"right {noise}" if right else f"wrong {symptom} {noise}")
 
 

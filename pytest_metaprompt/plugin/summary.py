@@ -36,6 +36,7 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
         if ran:
             _write_table(state, terminal, ran, runs)
             _write_flaky(terminal, ran, runs)
+            _write_unjudged(state, terminal, ran, runs)
             say(terminal, _usage_line(state))
     _write_repairs(state, terminal)
     if state.swaps and terminal.verbosity > -2:
@@ -143,6 +144,14 @@ def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
     if isinstance(judged, str):
         return "skipped"
     return "passed" if judged.passed else "failed"
+
+
+def _write_unjudged(state: PromptSession, terminal: TerminalReporter, ran: Ran, runs: Mapping[SuiteKey, Run]) -> None:
+    """Why gates were skipped, a line each."""
+    for loaded in ran.values():
+        judged = state.judge(loaded, runs=runs) if loaded.suite.gate is not None else None
+        if isinstance(judged, str):
+            say(terminal, f"{loaded.name}: {judged}")
 
 
 def _usage_line(state: PromptSession) -> str:

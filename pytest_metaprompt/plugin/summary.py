@@ -11,6 +11,7 @@ from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import headline, write_repair
 from pytest_metaprompt.reports.figures import cost_words, dollars, duration, interval
 from pytest_metaprompt.reports.json_report import TotalUsage, run_usage
+from pytest_metaprompt.reports.parts import change_words
 from pytest_metaprompt.reports.standing import Standing
 from pytest_metaprompt.results import CaseResult, GateResult, Run
 from pytest_metaprompt.stats import case_rate, run_accuracy, stability
@@ -150,9 +151,10 @@ def _row(state: PromptSession, loaded: LoadedSuite, run: Run) -> Iterator[str]:
     yield str(sum(result.outcome == "error" for result in run.results))
     yield _gate_word(state, loaded)
     if state.comparing is not None:
+        from pytest_metaprompt.plugin.comparing import as_part
+
         found = state.comparison(loaded, run) if run.complete else None
-        worse_better = "" if found is None else f"{len(found.regressions)} worse, {len(found.improvements)} better"
-        yield worse_better or "not compared"
+        yield "not compared" if found is None else change_words(as_part(found))
 
 
 def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:

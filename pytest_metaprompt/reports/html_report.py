@@ -16,6 +16,7 @@ from importlib import resources
 
 from pytest_metaprompt.errors import SetupError
 from pytest_metaprompt.reports.figures import dollars, duration
+from pytest_metaprompt.reports.json_report import json_text
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     CountPart,
@@ -24,6 +25,9 @@ from pytest_metaprompt.reports.parts import (
     SuitePart,
     VerdictPart,
     calls_line,
+    change_words,
+    compared,
+    gate_word,
 )
 from pytest_metaprompt.reports.plots import PlotPoint, accuracy_plot
 from pytest_metaprompt.reports.side_by_side import side_by_side
@@ -61,6 +65,7 @@ def as_html(report: Report, *, history: Mapping[str, Sequence[PastRun]] | None =
         usage_line=_usage_line(report),
         suites=[_suite(suite, report) for suite in report["suites"]],
         gates=report["gates"],
+        repaired=any(repair["status"] == "applied" for repair in report["repairs"]),
         repairs=[_repair(repair, notes) for repair in report["repairs"] if repair["status"] != "not_needed"],
         histories=list(_histories(history or {}, notes)),
         notes=list(dict.fromkeys(notes)),
@@ -77,7 +82,7 @@ def _page(name: str) -> str:
 
 def _embedded(report: Report) -> str:
     """JSON that cannot end the script element it stands in."""
-    return json.dumps(report, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json_text(report).replace("<", "\\u003c")
 
 
 def _with_differences(suite: SuitePart) -> SuitePart:
@@ -113,15 +118,15 @@ def _usage_line(report: Report) -> str:
 
 
 def _suite(suite: SuitePart, report: Report) -> Mapping[str, object]:
-    gate = next((gate for gate in report["gates"] if gate["suite"] == suite["path"]), None)
-    word = "none" if gate is None else "passed" if gate["passed"] else "failed"
-    tone = {"none": "mute", "passed": "good", "failed": "bad"}[word]
+    word = gate_word(suite, report)
+    tone = {"passed": "good", "failed": "bad"}.get(word, "mute")
     used = suite["usage"]
     return {
         **suite,
         "gate": word,
         "gate_tone": tone,
         "change": _change(suite),
+        "changes": list(_changes(suite)),
         "flaky": sum(case["stability"] == "flaky" for case in suite["cases"]),
         "cost": "" if used["cost_usd"] is None else dollars(used["cost_usd"]),
         "cached": used["cached"],
@@ -131,9 +136,14 @@ def _suite(suite: SuitePart, report: Report) -> Mapping[str, object]:
 
 def _change(suite: SuitePart) -> str:
     baseline = suite["baseline"]
-    if baseline is None:
-        return ""
-    return f"{len(baseline['regressions'])} worse, {len(baseline['improvements'])} better"
+    return "" if baseline is None else change_words(baseline)
+
+
+def _changes(suite: SuitePart) -> Iterator[str]:
+    """What is not as it was in the baseline, a line each."""
+    if suite["baseline"] is not None:
+        yield from (f"{words}: {_names(ids)}" for words, ids in compared(suite["baseline"]))
+        yield from suite["baseline"]["notes"]
 
 
 def _repair(repair: RepairPart, notes: list[str]) -> Mapping[str, object]:

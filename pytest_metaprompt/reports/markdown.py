@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pytest_metaprompt.reports.figures import dollars, duration, interval
-from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart, UnguardedPart, calls_line
+from pytest_metaprompt.reports.parts import (
+    BaselinePart,
+    CasePart,
+    RepairPart,
+    Report,
+    SuitePart,
+    UnguardedPart,
+    calls_line,
+    change_words,
+    compared,
+    gate_word,
+)
 from pytest_metaprompt.reports.standing import cases, standing_of
 
 MOST_CHARACTERS = 60_000
@@ -15,6 +26,7 @@ MOST_CHARACTERS = 60_000
 _SUITES_LISTED = 100
 _GATES_LISTED = 20
 _FAILING_LISTED = 20
+_CHANGES_LISTED = 40
 _FLAKY_LISTED = 20
 _PROPOSALS_LISTED = 20
 _DIFF_CHARACTERS = 12_000
@@ -22,8 +34,11 @@ _DIFF_CHARACTERS = 12_000
 
 def as_markdown(report: Report) -> str:
     """The table of suites, what fails, and each repair with its evidence and diff; cut where it would be too long."""
-    blocks = ["## Prompt tests", f"{standing_of(report)}.", "\n".join(_table(report)), *_gates(report)]
-    blocks += [block for block in ("\n".join(_failing(report)), *_changes(report), _flaky(report)) if block]
+    repaired = any(repair["status"] == "applied" for repair in report["repairs"])
+    blocks = ["## Prompt tests", f"{standing_of(report)}."]
+    blocks += ["As the tests found it, before the repair:"] if repaired else []
+    blocks += ["\n".join(_table(report)), *_gates(report)]
+    blocks += [block for block in ("\n".join(_failing(report)), _changes(report), _flaky(report)) if block]
     blocks += [_repair(repair) for repair in report["repairs"] if repair["status"] != "not_needed"]
     blocks += [_unguarded(suite["path"], suite["unguarded"]) for suite in report["suites"] if "unguarded" in suite]
     return _fitting(blocks)
@@ -49,7 +64,6 @@ def _fitting(blocks: Sequence[str]) -> str:
 
 
 def _table(report: Report) -> Iterator[str]:
-    gates = {gate["suite"]: "passed" if gate["passed"] else "**failed**" for gate in report["gates"]}
     suites = report["suites"]
     more = {
         name: column
@@ -67,7 +81,7 @@ def _table(report: Report) -> Iterator[str]:
             f"{share['passed']}/{share['total']}",
             interval(share["value"], share["low"], share["high"]),
             str(errors),
-            gates.get(suite["path"], "none"),
+            gate_word(suite, report).replace("failed", "**failed**"),
             *(column(suite) or "-" for column in more.values()),
             duration(suite["seconds"]),
         )
@@ -78,7 +92,7 @@ def _table(report: Report) -> Iterator[str]:
 
 def _change(suite: SuitePart) -> str:
     found = suite["baseline"]
-    return f"{len(found['regressions'])} worse, {len(found['improvements'])} better" if found is not None else ""
+    return change_words(found) if found is not None else ""
 
 
 def _flaky_count(suite: SuitePart) -> str:
@@ -113,16 +127,21 @@ def _failing(report: Report) -> Iterator[str]:
         yield "\n</details>"
 
 
-def _changes(report: Report) -> Iterator[str]:
-    """The cases that are worse or better than in the baseline."""
-    compared = [(suite["path"], suite["baseline"]) for suite in report["suites"] if suite["baseline"] is not None]
-    yield _changed("Worse", [(path, found["regressions"]) for path, found in compared])
-    yield _changed("Better", [(path, found["improvements"]) for path, found in compared])
+def _changes(report: Report) -> str:
+    """What is not as it was in the baseline, by suite."""
+    lines = [
+        f"- {_code(_cut(suite['path']))}: {told}"
+        for suite in report["suites"]
+        if suite["baseline"] is not None
+        for told in _changed(suite["baseline"])
+    ]
+    more = [f"- and {len(lines) - _CHANGES_LISTED} more"] if len(lines) > _CHANGES_LISTED else []
+    return "\n".join(["Against the baseline:\n", *lines[:_CHANGES_LISTED], *more]) if lines else ""
 
 
-def _changed(word: str, found: Sequence[tuple[str, list[str]]]) -> str:
-    told = [f"{_code(_cut(path))}: {_names(ids)}" for path, ids in found if ids]
-    return f"{word} than in the baseline: {'; '.join(told[:_GATES_LISTED])}" if told else ""
+def _changed(found: BaselinePart) -> Iterator[str]:
+    yield from (f"{words}: {_names(ids)}" for words, ids in compared(found))
+    yield from map(_text, found["notes"])
 
 
 def _flaky(report: Report) -> str:

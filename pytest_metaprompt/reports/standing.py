@@ -52,11 +52,12 @@ def _s(count: int) -> str:
 
 
 def standing_of(report: Report) -> Standing:
-    """How a report's suites stood when they were tested, before any repair, and its gates in the end."""
-    gated = {gate["suite"] for gate in report["gates"]}
-    found = [(suite["path"] in gated, case["outcome"]) for suite in report["suites"] for case in suite["cases"]]
+    """How a report's suites and gates stand in the end, after any repair."""
+    cases = [(suite["gated"], case) for suite in report["suites"] for case in suite["cases"]]
+    found = [(gated, case.get("now", case["outcome"])) for gated, case in cases]
     outcomes = [outcome for _, outcome in found]
     return Standing(
+        repaired=sum(case.get("now") == "passed" != case["outcome"] for _, case in cases),
         passed=outcomes.count("passed"),
         failed=found.count((False, "failed")),
         left_to_gates=found.count((True, "failed")),

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_metaprompt.reports.html_report import PastRun, as_html
-from tests.reports.reports import sample_report
+from tests.reports.reports import BASELINE, sample_report
 
 CHROMIUM = shutil.which("chromium")
 
@@ -67,6 +67,27 @@ def test_flaky_cases_are_marked_with_their_rate_and_can_be_filtered(browser: Any
     assert page.locator(".case .tag.flaky").all_inner_texts() == ["flaky 1/2", "flaky 1/2"]
     page.get_by_role("button", name="case-1").click()
     assert "1 of 2 answered attempts passed: 0.50 (95 %: 0.09-0.91)" in page.locator(".details").inner_text()
+
+
+def test_an_attempt_that_reached_its_threshold_is_marked_as_passed(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    attempt = report["suites"][0]["cases"][1]["attempts"][1]
+    attempt["passed"] = True
+    page = open_report(browser, as_html(report), tmp_path)
+    assert page.locator(".case .attempts").first.inner_text().split() == ["✓", "✓"]
+
+
+def test_what_changed_against_the_baseline_is_named_and_marked(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    report["suites"][0]["baseline"] = BASELINE
+    page = open_report(browser, as_html(report), tmp_path)
+    text = page.locator(".changes").inner_text()
+    assert "worse than in the baseline: 1: case-1" in text
+    assert "changed since the baseline, so not compared: 1: case-5" in text
+    assert "the routine | was changed since the baseline" in text
+    assert page.locator(".case", has_text="case-1").locator(".tag").all_inner_texts() == [
+        "flaky 1/2", "repaired", "worse", "returns"
+    ]  # fmt: skip
 
 
 def test_a_case_opens_with_its_messages_reply_verdicts_and_json_differences(browser: Any, tmp_path: Path) -> None:

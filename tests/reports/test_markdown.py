@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_metaprompt.reports.markdown import MOST_CHARACTERS, as_markdown
-from tests.reports.reports import sample_report
+from tests.reports.reports import BASELINE, sample_report
 
 
 def test_the_table_the_failing_cases_and_the_repair_are_there() -> None:
@@ -17,7 +17,8 @@ def test_the_table_the_failing_cases_and_the_repair_are_there() -> None:
 
 def test_what_went_wrong_is_told_apart_in_a_sentence() -> None:
     text = as_markdown(sample_report())
-    assert "\n1 gate failed, 2 errors of providers or checks, 2 failing cases left to gates, 4 cases passed.\n" in text
+    assert "\n1 gate failed, 2 errors of providers or checks, 2 cases repaired, 4 cases passed.\n" in text
+    assert "\nAs the tests found it, before the repair:\n" in text
 
 
 def test_flaky_cases_are_listed_with_their_rate_and_interval() -> None:
@@ -31,12 +32,24 @@ def test_the_change_against_a_baseline_and_the_cost_have_columns_where_there_are
     assert " change |" not in as_markdown(report)
     assert " cost |" not in as_markdown(report)
     suite = report["suites"][0]
-    suite["baseline"] = {"regressions": ["case-1"], "improvements": [], "stale": [], "new": [], "gone": []}
+    suite["baseline"] = BASELINE
     suite["usage"]["cost_usd"] = 0.0123
     text = as_markdown(report)
     assert "| errors | gate | change | flaky | cost | time |" in text
-    assert "| 1 worse, 0 better | 2 | $0.0123 |" in text
-    assert "Worse than in the baseline: `evals/orders.metaprompt.yaml`: 1: `case-1`" in text
+    assert "| 1 worse, 0 better, 1 not judged | 2 | $0.0123 |" in text
+    assert "- `evals/orders.metaprompt.yaml`: worse than in the baseline: 1: `case-1`\n" in text
+    assert "- `evals/orders.metaprompt.yaml`: changed since the baseline, so not compared: 1: `case-5`\n" in text
+    assert "- `evals/orders.metaprompt.yaml`: the routine \\| was changed since the baseline\n" in text
+
+
+def test_a_gate_on_a_selection_is_skipped_and_its_failing_cases_are_left_to_it() -> None:
+    report = sample_report()
+    report["gates"], report["repairs"] = [], []
+    for case in report["suites"][0]["cases"]:
+        case.pop("now")
+    text = as_markdown(report)
+    assert "\n2 errors of providers or checks, 2 failing cases left to gates, 4 cases passed.\n" in text
+    assert "| 2 | skipped |" in text
 
 
 def test_ten_thousand_failing_cases_fit_in_a_comment_with_the_table_and_the_gates() -> None:

@@ -120,7 +120,7 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """The suite file, the case's line in it, and its id."""
         line = self.case.where.line or 1
-        return self.path, line - 1, self.case.id
+        return self.path, line - 1, _headline(self.case.id)
 
     @property
     def _session(self) -> PromptSession:
@@ -155,4 +155,10 @@ class GateItem(pytest.Item):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """The suite file."""
-        return self.path, 0, f"{self.loaded.name}::{GATE}"
+        return self.path, 0, _headline(f"{self.loaded.name}::{GATE}")
+
+
+def _headline(text: str) -> str:
+    """The name above an item's page. A node id that ends with it would be shown with its dots as colons under -v, as
+    pytest does it for classes of Python; no node id ends with a space."""
+    return f"{text} " if "." in text else text

@@ -19,6 +19,9 @@ _LISTED = 10
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+Crash = tuple[str, int, str]
+
+
 class CasePage(TerminalRepr):
     """A case that failed: its place, the messages, the reply, and for each assertion what differs."""
 
@@ -64,6 +67,26 @@ class GatePage(TerminalRepr):
         """Write the reasons."""
         for reason in self.reasons:
             tw.line(reason, red=True)
+
+
+class ToldPage(TerminalRepr):
+    """A page that came from a worker of pytest-xdist as text, with its line for the summary."""
+
+    def __init__(self, text: str, crash: Crash) -> None:
+        self.text = text
+        self.reprcrash = ReprFileLocation(*crash)
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the text."""
+        for line in self.text.splitlines():
+            tw.line(line, red=line.startswith(("FAIL ", "ERROR ")), green=line.startswith("ok   "))
+
+
+def crash_of(page: object) -> Crash | None:
+    """What the summary tells of a page of ours: its file, line and headline."""
+    if not isinstance(page, CasePage | GatePage):
+        return None
+    return page.reprcrash.path, page.reprcrash.lineno, page.reprcrash.message
 
 
 def headline(result: CaseResult) -> str:

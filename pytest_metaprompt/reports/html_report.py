@@ -97,15 +97,21 @@ def _compared(attempt: AttemptPart) -> AttemptPart:
 
 def _difference(verdict: VerdictPart, text: str) -> list[str] | None:
     """The lines in which a reply's JSON differs from what was asked for, with what stands around them."""
-    wanted = verdict["value"]
-    if verdict["passed"] or not isinstance(wanted, dict | list):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+    wanted, found = _read(verdict["value"]), _read(text)
+    if verdict["passed"] or wanted is None or found is None:
         return None
     old, new = (json.dumps(value, indent=1, ensure_ascii=False).splitlines() for value in (wanted, found))
     return list(difflib.unified_diff(old, new, "wanted", "reply", lineterm="", n=4))[:_LONGEST]
+
+
+def _read(value: object) -> object:
+    """The object or list that a value is, or that a text has as JSON; None for any other."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict | list) else None
 
 
 def _usage_line(report: Report) -> str:
@@ -127,8 +133,9 @@ def _suite(suite: SuitePart, report: Report) -> Mapping[str, object]:
         "gate_tone": tone,
         "change": _change(suite),
         "changes": list(_changes(suite)),
+        "errors": sum(case["outcome"] == "error" for case in suite["cases"]),
         "flaky": sum(case["stability"] == "flaky" for case in suite["cases"]),
-        "cost": "" if used["cost_usd"] is None else dollars(used["cost_usd"]),
+        "cost": dollars(used["cost_usd"]) if used["cost_usd"] else "",
         "cached": used["cached"],
         "time": duration(suite["seconds"]),
     }

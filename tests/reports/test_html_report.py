@@ -90,6 +90,43 @@ def test_what_changed_against_the_baseline_is_named_and_marked(browser: Any, tmp
     ]  # fmt: skip
 
 
+def test_the_checks_of_a_set_are_shown_below_it(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    verdict = report["suites"][0]["cases"][1]["attempts"][1]["verdicts"][0]
+    verdict["children"] = [{**verdict, "type": "contains", "reason": "does not contain 'ORD'"}]
+    page = open_report(browser, as_html(report), tmp_path)
+    page.get_by_role("button", name="case-1").click()
+    assert "contains (Order): does not contain 'ORD'" in page.locator(".verdict .verdict").inner_text()
+
+
+def test_json_that_is_wanted_as_a_text_is_compared_as_json(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    report["suites"][0]["cases"][1]["attempts"][1]["verdicts"][0]["value"] = '{"order": 1, "lines": [1, 2]}'
+    page = open_report(browser, as_html(report), tmp_path)
+    page.get_by_role("button", name="case-1").click()
+    assert page.locator(".lines .del").all_inner_texts()[-1] == '- "order": 1,'
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_both_sides_of_a_change_are_in_the_window(browser: Any, tmp_path: Path, width: int) -> None:
+    window = {"width": width, "height": 800}
+    page = open_report(browser, as_html(sample_report()), tmp_path, viewport=window)
+    for text in ("Answer.", "Answer with the number only."):
+        box = page.locator("table.diff td", has_text=text).first.bounding_box()
+        assert box["width"] > 0
+        assert box["x"] + box["width"] <= width
+
+
+def test_short_words_of_the_table_are_not_broken(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    report["suites"][0]["path"] = "evals/" + "a_very_long_folder_name/" * 6 + "orders.metaprompt.yaml"
+    report["suites"][0]["target"] = "openai:" + "a-rather-long-model-name-" * 3
+    report["suites"][0]["baseline"] = BASELINE
+    page = open_report(browser, as_html(report), tmp_path, viewport={"width": 1280, "height": 800})
+    assert page.locator("table.suites td[data-label=gate]").bounding_box()["width"] > 30
+    assert page.evaluate("document.documentElement.scrollWidth") == 1280
+
+
 def test_a_case_opens_with_its_messages_reply_verdicts_and_json_differences(browser: Any, tmp_path: Path) -> None:
     page = open_report(browser, as_html(sample_report()), tmp_path)
     page.get_by_role("button", name="case-1").click()

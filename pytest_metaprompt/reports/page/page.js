@@ -59,7 +59,10 @@
   const verdictNode = (verdict) => {
     const node = make("div", "verdict");
     node.append(make("span", verdict.passed ? "good" : "bad", verdict.passed ? "✓ holds" : "✗ fails"));
-    node.append(make("pre", "", `${verdict.type}${verdict.metric ? ` (${verdict.metric})` : ""}: ${verdict.reason}`));
+    const told = make("div");
+    told.append(make("pre", "", `${verdict.type}${verdict.metric ? ` (${verdict.metric})` : ""}: ${verdict.reason}`));
+    for (const child of verdict.children || []) told.append(verdictNode(child));
+    node.append(told);
     return node;
   };
 

@@ -261,7 +261,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         fix=fix,
         mutate=bool(chosen["mutate"]),
         mode=_chosen_mode(given, chosen) if note is None else "diff",
-        patch=folder / cast("str", chosen["patch"] or DEFAULT_PATCH),
+        patch=_file(folder, chosen["patch"] or DEFAULT_PATCH),
         fix_note=note,
         target=cast("str | None", chosen["target"]),
         meta=cast("str | None", chosen["meta"]),
@@ -273,7 +273,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         timeout_s=cast("float | None", chosen["timeout"]),
         max_cost_usd=cast("float | None", chosen["max-cost"]),
         min_accuracy=cast("float | None", chosen["min-accuracy"]),
-        reports=tuple(folder / report for report in reports),
+        reports=tuple(dict.fromkeys(_file(folder, report) for report in reports)),
         history=_path(folder, chosen["history"]),
         seed=cast("int", chosen["seed"] or 0),
         allow_dirty=bool(chosen["allow-dirty"]),
@@ -298,7 +298,12 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
 
 
 def _path(folder: Path, given: object) -> Path | None:
-    return folder / str(given) if given else None
+    return _file(folder, given) if given else None
+
+
+def _file(folder: Path, given: object) -> Path:
+    """A file as pytest reads its own options for files: `~` and variables are known to no shell after `=`."""
+    return folder / Path(os.path.expandvars(str(given))).expanduser()
 
 
 def refuse_xdist(config: pytest.Config, options: Options) -> None:

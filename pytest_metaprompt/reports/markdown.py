@@ -47,9 +47,9 @@ def as_markdown(report: Report) -> str:
 def _unguarded(path: str, found: UnguardedPart) -> str:
     """What no case guards, as a list; one line where nothing was found."""
     left = f", {found['left']} not examined" if found["left"] else ""
-    lines = [f"### {path}: what no case guards ({found['examined']} sentences examined{left})", ""]
+    lines = [f"### {_code(path)}: what no case guards ({found['examined']} sentences examined{left})", ""]
     lines += [f"- {_code(sentence)}" for sentence in found["sentences"]]
-    lines += [f"- the tool `{tool}`" for tool in found["tools"]]
+    lines += [f"- the tool {_code(tool)}" for tool in found["tools"]]
     return "\n".join(lines if len(lines) > 2 else [*lines, "Nothing was found."])
 
 
@@ -120,7 +120,7 @@ def _gates(report: Report) -> list[str]:
 def _failing(report: Report) -> Iterator[str]:
     bad = [(suite, case) for suite in report["suites"] for case in suite["cases"] if _is_bad(case)]
     if bad:
-        yield f"<details><summary>{len(bad)} cases that did not pass</summary>\n"
+        yield f"<details><summary>{cases(len(bad))} that did not pass</summary>\n"
         yield from (_bad_line(suite, case) for suite, case in bad[:_FAILING_LISTED])
         if len(bad) > _FAILING_LISTED:
             yield f"- and {len(bad) - _FAILING_LISTED} more"
@@ -188,7 +188,8 @@ def _repair(repair: RepairPart) -> str:
     else:
         lines.append("- hold-out: none, in-sample evidence only")
     calls = repair["calls"]
-    lines.append(f"- calls: {calls_line(calls)}, in {repair['seconds']:.1f} s")
+    cost = f", {dollars(repair['cost_usd'])}" if repair["cost_usd"] else ""
+    lines.append(f"- calls: {calls_line(calls)}, in {repair['seconds']:.1f} s{cost}")
     return "\n".join([*lines, *_diff(repair["diff"]), *_proposals(repair)])
 
 
@@ -202,10 +203,10 @@ def _diff(diff: str) -> Iterator[str]:
 def _proposals(repair: RepairPart) -> Iterator[str]:
     proposals = repair["proposals"]
     if proposals:
-        yield f"\n<details><summary>{len(proposals)} proposals</summary>\n"
+        yield f"\n<details><summary>{len(proposals)} proposal{'s' if len(proposals) > 1 else ''}</summary>\n"
         for one in proposals[:_PROPOSALS_LISTED]:
             hypothesis, reason = _text(one["hypothesis"][:200]), _text(one["reason"][:200])
-            yield f"- {one['proposer']}, {one['decision']}: {hypothesis} ({reason})"
+            yield f"- {_text(one['proposer'])}, {one['decision']}: {hypothesis} ({reason})"
         if len(proposals) > _PROPOSALS_LISTED:
             yield f"- and {len(proposals) - _PROPOSALS_LISTED} more"
         yield "\n</details>"

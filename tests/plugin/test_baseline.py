@@ -119,3 +119,9 @@ def test_a_suite_whose_file_is_gone_is_named_and_leaves_the_baseline(saved: Proj
     after = saved.run("--metaprompt-baseline=base.json", "--metaprompt-save-baseline=base.json")
     assert "orders.metaprompt.yaml: only in the baseline: the suite's file is gone" in after.text
     assert list(json.loads((saved.path / "base.json").read_text())["suites"]) == ["renamed.metaprompt.yaml"]
+
+
+def test_a_baseline_that_cannot_be_written_is_said_by_its_name(saved: Project) -> None:
+    saved.write_bytes("taken", b"a file")
+    after = saved.run(f"--metaprompt-save-baseline={saved.path}/taken/base.json")
+    assert f"the baseline was not written: {saved.path}/taken/base.json: " in after.text

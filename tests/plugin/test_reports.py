@@ -113,3 +113,11 @@ def test_half_an_emoji_and_numbers_that_json_does_not_have_spoil_no_report(proje
     assert json.loads(embedded, parse_constant=refuse)["suites"][0]["cases"][0]["id"] == "half"
     assert "half an emoji" in after.files["run.md"].decode()
     assert "half an emoji" in summary.read_text(encoding="utf-8")
+
+
+def test_a_file_may_be_named_from_the_home_folder_and_is_written_once(project: Project, tmp_path: Path) -> None:
+    env = {"HOME": str(tmp_path), "PLACE": str(tmp_path)}
+    after = ready(project).run("--metaprompt-report=~/run.md", "--metaprompt-report=$PLACE/run.md", env=env)
+    assert (tmp_path / "run.md").exists()
+    assert after.text.count("report written to ") == 2  # The other is the JSON report of every run here.
+    assert not any("~" in name or "$" in name for name in after.files)

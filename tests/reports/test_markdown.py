@@ -87,6 +87,27 @@ def test_what_a_model_wrote_is_no_markup_and_calls_nobody() -> None:
     assert "500: \\</script\\>" in text
 
 
+def test_names_of_proposers_sentences_and_tools_are_no_markup() -> None:
+    report = sample_report()
+    report["repairs"][0]["proposals"][0]["proposer"] = "<b>@team"
+    report["repairs"][0]["cost_usd"] = 0.0131
+    report["suites"][0]["path"] = "<b>orders"
+    report["suites"][0]["unguarded"] = {"sentences": [], "tools": ["a`<b>"], "examined": 1, "left": 0}
+    text = as_markdown(report)
+    assert "- \\<b\\>@\u2060team, rejected" in text
+    assert "### `<b>orders`: what no case guards (1 sentences examined)" in text
+    assert "- the tool ``a`<b>``" in text
+    assert ", in 3.2 s, $0.0131\n" in text
+
+
+def test_one_is_told_in_the_singular() -> None:
+    report = sample_report(2)
+    report["repairs"][0]["proposals"] = report["repairs"][0]["proposals"][:1]
+    text = as_markdown(report)
+    assert "<summary>1 case that did not pass</summary>" in text
+    assert "<summary>1 proposal</summary>" in text
+
+
 def test_a_large_report_stays_under_the_limit_of_a_comment_and_says_what_is_missing() -> None:
     report = sample_report()
     report["repairs"] = report["repairs"] * 200

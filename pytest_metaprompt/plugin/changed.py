@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 import pytest
 
 from pytest_metaprompt.errors import MetapromptError
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.git import run_git
 from pytest_metaprompt.plugin.cassettes import cassette_path
@@ -130,7 +130,7 @@ class Dependencies:
 
     def _named(self, text: str, folder: Path) -> Sequence[Path]:
         """The files beside a suite that a text names: `a.csv`, `file://a.py:check`, `prompts/*.txt`."""
-        name = text.removeprefix("file://")
+        name = text.removeprefix(FILE_PREFIX)
         if not name or "\n" in name or len(name) > _LONGEST_NAME or name.startswith("/"):
             return ()
         candidates = (name, name.rpartition(":")[0])

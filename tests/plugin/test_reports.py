@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.conftest import RULE, Project, append, envelope, number_of, obeys_the_rule
+from tests.conftest import RULE, Project, append, envelope, obeys_the_rule
 
 SUITE = """\
 routine: routine.md
@@ -17,10 +17,7 @@ cases:
 
 
 def ready(project: Project) -> Project:
-    project.write(routine_dot_md="You read numbers.\n")
-    project.suite(SUITE)
-    project.target = number_of
-    return project
+    return project.reads_numbers(SUITE)
 
 
 def test_html_and_markdown_are_written_by_their_ending(project: Project) -> None:

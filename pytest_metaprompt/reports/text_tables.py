@@ -1,11 +1,10 @@
-"""Tables and sentences on a terminal of a given width, so that no line of ours is broken by the terminal."""
+"""Tables and sentences in plain text, for a terminal of a given width, so that no line of ours is broken by it."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
-
-from _pytest._io.wcwidth import wcwidth
 
 _GAP = "  "
 _INDENT = "  "
@@ -49,7 +48,13 @@ def _stack(rows: Sequence[Sequence[str]], names: int, width: int) -> list[range]
 
 def columns_of(text: str) -> int:
     """How many columns the text takes: letters of East Asia and emoji take two, accents none."""
-    return len(text) if text.isascii() else sum(max(0, wcwidth(letter)) for letter in text)
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in "FW" else 1
 
 
 def cut_start(text: str, width: int) -> str:

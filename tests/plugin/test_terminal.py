@@ -131,6 +131,17 @@ def test_failing_cases_of_several_gated_suites_stand_below_their_suite(mixed: Pr
     )
 
 
+def test_nothing_in_an_error_can_move_the_cursor_or_turn_the_text(mixed: Project) -> None:
+    mixed.write(loud_dot_py='def answer(messages):\n    raise RuntimeError("\\x1b[2Jgone \\u202eturned")\n')
+    suite = SUITE.replace("{model: openai:small, base_url: BASE}", "'python:loud:answer'")
+    mixed.suite(suite)
+    mixed.suite(suite.replace("cases:", "gate: {min_accuracy: 0.3}\ncases:"), name="gated")
+    text = mixed.run("--color=no").text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "raised RuntimeError: \\x1b[2Jgone \\u202eturned" in text
+
+
 def test_node_ids_are_shown_as_they_are_typed(mixed: Project) -> None:
     mixed.suite(SUITE.replace("id: good", "id: v1.2").replace("cases:", "gate: {min_accuracy: 0.3}\ncases:"))
     mixed.run("-v").result.stdout.fnmatch_lines(

@@ -94,7 +94,8 @@ def judge_gate(settings: GateSettings, run: Run, *, regressed: Sequence[str] | N
     `regressed` names the cases that are worse than in the baseline; None is for no baseline, and then a gate that asks
     about regressions is not reached. An error counts as a regression where the gate has no `max_errors`.
     """
-    checks = list(_checks(settings, run, regressed))
+    # What was not reached comes first: a summary has room for the beginning alone.
+    checks = sorted(_checks(settings, run, regressed), key=lambda check: check[0])
     return GateResult(run.suite, all(passed for passed, _ in checks), tuple(reason for _, reason in checks))
 
 

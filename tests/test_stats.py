@@ -85,3 +85,9 @@ def test_a_gate_says_what_it_compared(settings: GateSettings, passed: bool, reas
 def test_a_gate_that_allows_errors_does_not_count_them_as_regressions() -> None:
     judged = judge_gate(GateSettings(max_regressions=0, max_errors=1), run_of("passed", "error"), regressed=())
     assert (judged.passed, judged.reasons) == (True, ("errors 1, at most 1", "regressions 0, at most 0"))
+
+
+def test_what_was_not_reached_is_told_first() -> None:
+    gate = GateSettings(min_accuracy=0.5, max_errors=0, tags={"hard": GateSettings(min_accuracy=1)})
+    judged = judge_gate(gate, run_of("passed", "passed", "error"))
+    assert [reason.partition(" ")[0] for reason in judged.reasons] == ["errors", "tag", "accuracy"]

@@ -36,6 +36,8 @@ from pytest_metaprompt.reports.standing import standing_of
 _TONES = {"applied": "good", "proposed": "good", "not_needed": "mute"}
 _LISTED = 12
 _LONGEST = 400
+_COMPARED = 4000
+"""How many lines of JSON are compared, at most; finding the best alignment takes the square of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ def _difference(verdict: VerdictPart, text: str) -> list[str] | None:
     if verdict["passed"] or wanted is None or found is None:
         return None
     old, new = (json.dumps(value, indent=1, ensure_ascii=False).splitlines() for value in (wanted, found))
+    if len(old) + len(new) > _COMPARED:
+        return None
     return list(difflib.unified_diff(old, new, "wanted", "reply", lineterm="", n=4))[:_LONGEST]
 
 

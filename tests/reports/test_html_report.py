@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,19 @@ def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: i
     assert page.evaluate("document.documentElement.scrollWidth") == width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") is (scheme == "light")
+
+
+def test_a_routine_that_was_written_anew_is_shown_soon(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    lines = [(f"-old rule {n} about orders", f"+new rule {n} about refunds") for n in range(400)]
+    changed = [old for old, _ in lines] + [new for _, new in lines]
+    report["repairs"][0]["diff"] = "\n".join(["--- a/r.md", "+++ b/r.md", "@@ -1,401 +1,401 @@", " kept", *changed])
+    began = time.perf_counter()
+    html = as_html(report)
+    assert time.perf_counter() - began < 30  # Every old line beside every new one takes minutes.
+    page = open_report(browser, html, tmp_path)
+    assert page.locator("table.diff td", has_text="old rule 399 about orders").count() == 1
+    assert page.locator("table.diff td", has_text="new rule 399 about refunds").count() == 1
 
 
 def test_the_history_is_a_plot() -> None:

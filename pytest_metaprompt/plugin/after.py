@@ -24,6 +24,7 @@ def compare_with_baseline(state: PromptSession) -> None:
         return
     from pytest_metaprompt.plugin.comparing import comparison_notes
 
+    state.notes.extend(f"{name}: only in the baseline: the suite's file is gone" for name in state.comparing.lost())
     for key, run in state.runs().items():
         loaded = state.suites[key]
         if loaded.python:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,11 @@ def _flag(text: str) -> bool:
     return known[text.strip().lower()]
 
 
+def file_named(chosen: object, folder: Path) -> Path:
+    """A file as pytest reads its own options for files: `~` and variables are known to no shell after `=`."""
+    return folder / Path(os.path.expandvars(str(chosen))).expanduser()
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """A row of the table. `metavar` None means a flag, `FILE` a path from where pytest was called; `bare` is the value
@@ -118,9 +124,9 @@ class Option:
     def value(self, chosen: object, folder: Path) -> object:
         """What was chosen, as `Options` keeps it; None for nothing."""
         if isinstance(chosen, list):
-            return tuple(self.value(one, folder) for one in chosen)
+            return tuple(dict.fromkeys(self.value(one, folder) for one in chosen))
         if self.metavar == "FILE":
-            return folder / str(chosen) if chosen else None
+            return file_named(chosen, folder) if chosen else None
         return chosen
 
 

@@ -20,6 +20,7 @@ from pytest_metaprompt.plugin.option_table import (
     WITH_A_MEANING,
     Mode,
     Option,
+    file_named,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         fix=fix,
         fix_note=note,
         mode=_chosen_mode(given, chosen) if note is None else "diff",
-        patch=folder / str(chosen["patch"] or DEFAULT_PATCH),
+        patch=file_named(chosen["patch"] or DEFAULT_PATCH, folder),
         cache=not chosen["no-cache"],
         in_ci=in_ci,
         # As with repairs: in CI nothing is written unless the command line says so.

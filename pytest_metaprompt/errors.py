@@ -57,6 +57,16 @@ class RoutineError(MetapromptError):
 class FileAccessError(MetapromptError):
     """A file of the user cannot be read or written."""
 
+    @classmethod
+    def reading(cls, path: object, error: OSError) -> FileAccessError:
+        """A file that cannot be read, with the system's reason."""
+        return cls(f"cannot read {path}: {error.strerror or error}")
+
+    @classmethod
+    def writing(cls, path: object, error: OSError) -> FileAccessError:
+        """A file that cannot be written, with the system's reason."""
+        return cls(f"cannot write {path}: {error.strerror or error}")
+
 
 class StaleFileError(FileAccessError):
     """The file changed since it was read, so it was not overwritten."""
@@ -68,11 +78,20 @@ class SetupError(MetapromptError):
 
 class ModelCallError(MetapromptError):
     """A call to a model gave no usable reply (refused, timed out, broken, out of budget). `retries` counts the times
-    that it was made again."""
+    that it was made again, `status` is that of the HTTP answer, if there was one."""
 
-    def __init__(self, message: str, *, where: Place | None = None, hint: str | None = None, retries: int = 0) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: Place | None = None,
+        hint: str | None = None,
+        retries: int = 0,
+        status: int | None = None,
+    ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.retries = retries
+        self.status = status
 
 
 class CallNotMadeError(ModelCallError):

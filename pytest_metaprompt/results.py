@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pytest_metaprompt.files import SourceText
@@ -15,12 +15,17 @@ RepairStatus = Literal["applied", "proposed", "rejected", "not_needed", "budget"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model. `sample` tells repeated askings of the same question apart, from 0."""
+    """One question to a model. `sample` tells repeated askings of the same question apart, from 0.
+
+    Whoever makes a failed call again asks `before_retry` first, which raises `BudgetExhaustedError` where there is no
+    room for it.
+    """
 
     model: ModelSpec
     messages: tuple[Message, ...]
     params: Mapping[str, Json] = field(default_factory=dict)
     sample: int = 0
+    before_retry: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,11 @@ class ToolCall:
     arguments: Mapping[str, Json] | None
     raw_arguments: str
     id: str | None = None
+
+    @property
+    def in_chat(self) -> dict[str, Json]:
+        """The call as a message of the Chat Completions API holds it."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.raw_arguments}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,20 @@ class Reply:
     logprobs: tuple[float, ...] = ()
     output: Json = None
     retries: int = 0
+
+
+def summed(replies: Sequence[Reply]) -> Reply:
+    """The last of the replies, with the tokens, the time and the price of all of them; `cached` if all were stored."""
+    costs = [reply.cost_usd for reply in replies if reply.cost_usd is not None]
+    return replace(
+        replies[-1],
+        usage=Usage(
+            sum(reply.usage.input_tokens for reply in replies), sum(reply.usage.output_tokens for reply in replies)
+        ),
+        latency_s=sum(reply.latency_s for reply in replies),
+        cost_usd=sum(costs) if len(costs) == len(replies) else None,
+        cached=all(reply.cached for reply in replies),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +274,14 @@ class RepairState:
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A whole new text of a routine file, and why it should help. `examples_from` names the training cases whose input
-    and answer it shows."""
+    and answer it shows. One with a `flaw` could not be made into a text: it is refused, and told of, for that."""
 
     proposer: str
     hypothesis: str
     text: str
     predicts: tuple[str, ...] = ()
     examples_from: frozenset[str] = frozenset()
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

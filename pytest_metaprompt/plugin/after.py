@@ -13,6 +13,7 @@ from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.junit import AfterRepair, Truth, case_properties, gate_properties
 from pytest_metaprompt.plugin.running import set_aside
 from pytest_metaprompt.plugin.session import CaseKey, PromptSession, Tracked
+from pytest_metaprompt.plugin.terminal import terminal_of
 from pytest_metaprompt.results import GateResult, Run
 from pytest_metaprompt.suites import SuiteKey
 
@@ -23,6 +24,7 @@ def compare_with_baseline(state: PromptSession) -> None:
         return
     from pytest_metaprompt.plugin.comparing import comparison_notes
 
+    state.notes.extend(f"{name}: only in the baseline: the suite's file is gone" for name in state.comparing.lost())
     for key, run in state.runs().items():
         loaded = state.suites[key]
         if loaded.python:
@@ -41,8 +43,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     from pytest_metaprompt.plugin.settling import write_patch
     from pytest_metaprompt.plugin.swapping import ask_replaced
 
-    terminal = _terminal(session.config)
-
+    terminal = terminal_of(session.config)
     if terminal is not None:
         terminal.ensure_newline()
     if state.options.fix_note is not None:
@@ -68,7 +69,7 @@ def mutate(state: PromptSession, session: pytest.Session) -> None:
     """Find what no case guards."""
     from pytest_metaprompt.plugin.mutating import mutate_all
 
-    terminal = _terminal(session.config)
+    terminal = terminal_of(session.config)
     if terminal is not None:
         terminal.ensure_newline()
     with set_aside(session, state.notes.append):
@@ -76,16 +77,13 @@ def mutate(state: PromptSession, session: pytest.Session) -> None:
 
 
 def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalReporter | None) -> None:
-    was, now = (_good_items(state, runs) for runs in (state.runs(), state.final_runs()))
+    was, now = (good_items(state, runs) for runs in (state.runs(), state.final_runs()))
     better, worse = now - was, was - now
     if terminal is not None:
         _move(terminal, better)
     counted = [one.nodeid for one in state.tracked if _counts(state, one)]
     session.testsfailed += len(worse.intersection(counted)) - len(better.intersection(counted))
     state.notes.extend(f"{nodeid} passed before the repair and fails now" for nodeid in sorted(worse))
-    last_failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
-    for nodeid in better:
-        last_failed.pop(nodeid, None)
     path = session.config.getoption("xmlpath", None)
     if path and state.final:
         told = AfterRepair(_xml_path(session.config, path), dict(_truths(state)), repaired=frozenset(better))
@@ -113,7 +111,7 @@ def _truths(state: PromptSession) -> Iterator[tuple[str, Truth]]:
                 yield item.nodeid, Truth(told, reached=judged.passed)
 
 
-def _good_items(state: PromptSession, runs: Mapping[SuiteKey, Run]) -> set[str]:
+def good_items(state: PromptSession, runs: Mapping[SuiteKey, Run]) -> set[str]:
     """The node ids of the cases that passed and the gates that were reached in these runs."""
     passed = {CaseKey(key, one.case.id) for key, run in runs.items() for one in run.results if one.outcome == "passed"}
     good = set()
@@ -158,8 +156,3 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _terminal(config: pytest.Config) -> TerminalReporter | None:
-    found = config.pluginmanager.get_plugin("terminalreporter")
-    return found if isinstance(found, TerminalReporter) else None

@@ -20,7 +20,6 @@ from pytest_metaprompt.plugin.questions import (
     Affected,
     Ask,
     Help,
-    Helped,
     Judge,
     Load,
     Raised,
@@ -90,10 +89,10 @@ class Answers:
                 return self._ask(question)
             case Record(suite, result):
                 self._state.record(suite, result)
-            case Help(worker):
+            case Help(worker, verdict):
+                if verdict is not None:
+                    self.crew.done(worker, verdict.error if isinstance(verdict, Raised) else verdict)
                 return self.crew.next_for(worker)
-            case Helped(worker, verdict):
-                self.crew.done(worker, verdict.error if isinstance(verdict, Raised) else verdict)
         return None
 
     def _affected_suites(self, question: Affected) -> frozenset[SuiteKey]:
@@ -136,14 +135,13 @@ class Answers:
             return self._state.judge(loaded, runs=self._state.runs())
 
     def _ask(self, ask: Ask) -> Reply:
-        state = self._state
-        client = self._models.client(state.suites[ask.suite].suite, ask.model, role=ask.role, embeds=ask.embeds)
+        suite = self._state.suites[ask.suite].suite
 
         async def reply() -> Reply:
             async with self._room:
-                return await client.ask(ask.request)
+                return await self._models.client(suite, ask.model, role=ask.role, embeds=ask.embeds).ask(ask.request)
 
-        return state.thread.submit(reply()).result()
+        return self._state.thread.submit(reply()).result()
 
 
 def _out_of_date(suites: tuple[LoadedSuite, ...]) -> list[MetapromptError]:

@@ -86,13 +86,6 @@ class Record(Question[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class Help(Question[Check | None]):
-    """The next of the user's own checks that is to be run, as soon as there is one; None in the end."""
-
-    worker: str
-
-
-@dataclass(frozen=True, slots=True)
 class Raised:
     """In place of an answer: what went wrong with it."""
 
@@ -109,8 +102,11 @@ class Raised:
 
 
 @dataclass(frozen=True, slots=True)
-class Helped(Question[None]):
-    """Not to be answered: what the check that a worker was given came to."""
+class Help(Question[Check | None]):
+    """The next of the user's own checks that is to be run, as soon as there is one; None in the end.
+
+    `verdict` is what the last one that this worker was given came to.
+    """
 
     worker: str
-    verdict: Verdict | Raised
+    verdict: Verdict | Raised | None

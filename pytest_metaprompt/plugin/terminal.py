@@ -1,22 +1,44 @@
-"""What people read: the page of a failing case, the table of suites, the evidence of a repair."""
+"""What people read: the page of a failing case, the evidence of a repair, sentences as wide as the terminal."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
+import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.terminal import TerminalReporter
 
-from pytest_metaprompt.plugin.columns import sentence_lines
-from pytest_metaprompt.reports.figures import cost_words
+from pytest_metaprompt.reports.figures import calls_words, cost_words
+from pytest_metaprompt.reports.text_tables import sentence_lines
 from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome
 from pytest_metaprompt.suites import Message, Suite
 
 _LONGEST = 4000
 _LISTED = 10
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What moves the cursor, changes colours or turns the direction of what follows.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+Crash = tuple[str, int, str]
+
+
+def terminal_of(config: pytest.Config) -> TerminalReporter | None:
+    """What pytest writes its report with; None where nothing is reported on a terminal."""
+    found = config.pluginmanager.get_plugin("terminalreporter")
+    return found if isinstance(found, TerminalReporter) else None
+
+
+def width_of(terminal: TerminalReporter) -> int | None:
+    """How wide a line may be; None where lines do not break, as in a file. The last column stays free."""
+    return terminal._tw.fullwidth - 1 if terminal.isatty else None
+
+
+def say(terminal: TerminalReporter, text: str) -> None:
+    """Write a sentence, broken between words on a terminal."""
+    for line in sentence_lines(text, width_of(terminal)):
+        terminal.write_line(line)
 
 
 class CasePage(TerminalRepr):
@@ -50,7 +72,7 @@ class CasePage(TerminalRepr):
             mark = "ok  " if verdict.passed else "FAIL"
             tw.line(f"{mark} {verdict.type}: {_short(verdict.reason)}", red=not verdict.passed, green=verdict.passed)
         if attempt.error is not None:
-            tw.line(f"ERROR {attempt.error}", red=True)
+            tw.line(f"ERROR {_short(attempt.error)}", red=True)
 
 
 class GatePage(TerminalRepr):
@@ -66,12 +88,33 @@ class GatePage(TerminalRepr):
             tw.line(reason, red=True)
 
 
+class ToldPage(TerminalRepr):
+    """A page that came from a worker of pytest-xdist as text, with its line for the summary."""
+
+    def __init__(self, text: str, crash: Crash) -> None:
+        self.text = text
+        self.reprcrash = ReprFileLocation(*crash)
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the text."""
+        for line in self.text.splitlines():
+            tw.line(line, red=line.startswith(("FAIL ", "ERROR ")), green=line.startswith("ok   "))
+
+
+def crash_of(page: object) -> Crash | None:
+    """What the summary tells of a page of ours: its file, line and headline."""
+    if not isinstance(page, CasePage | GatePage):
+        return None
+    return page.reprcrash.path, page.reprcrash.lineno, page.reprcrash.message
+
+
 def headline(result: CaseResult) -> str:
     """Why a case did not pass, in one line."""
     attempt = _telling_attempt(result)
     if attempt.error is not None:
-        return " ".join(attempt.error.split())
-    return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
+        return _visible(" ".join(attempt.error.split()))
+    told = (" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
+    return _visible("; ".join(told))
 
 
 def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
@@ -80,9 +123,8 @@ def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
     terminal.write_line(f"{repair.routine}: {repair.status}", bold=True, green=good, red=not good)
     if terminal.verbosity < -1:
         return
-    width = terminal._tw.fullwidth - 1 if terminal.isatty else None
     for name, told in _evidence(repair):
-        for line in sentence_lines(f"  {name:<8}  {told}", width, indent=" " * 12):
+        for line in sentence_lines(f"  {name:<8}  {told}", width_of(terminal), indent=" " * 12):
             terminal.write_line(line)
     for line in repair.diff.splitlines():
         added, removed = line.startswith("+"), line.startswith("-")
@@ -106,10 +148,9 @@ def _evidence(repair: RepairOutcome) -> Iterator[tuple[str, str]]:
         yield "hold-out", "none: in-sample evidence only (fewer than 20 cases, or holdout: 0)"
     else:
         yield "hold-out", f"{held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
-    more = (("judge", repair.judge_calls), ("customer", repair.customer_calls))
-    others = "".join(f", {calls} {role}" for role, calls in more if calls)
+    calls = calls_words(repair.target_calls, repair.meta_calls, repair.judge_calls, repair.customer_calls)
     stored = f", and {repair.cached_calls} replies were stored" if repair.cached_calls else ""
-    yield "calls", f"{repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s{stored}"
+    yield "calls", f"{calls}, in {repair.seconds:.1f} s{stored}"
     yield "cost", cost_words(repair.cost_usd)
     if repair.status == "applied":
         yield "written", repair.routine
@@ -157,9 +198,14 @@ def _field(tw: TerminalWriter, name: str, text: str, *, bold: bool = False) -> N
         tw.line(f"{'':<10} {line}", bold=bold)
 
 
+def _visible(text: str) -> str:
+    """The text with control characters as escapes."""
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+
+
 def _short(text: str) -> str:
     """The text, cut in its middle if it is very long, with control characters made visible."""
-    text = _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+    text = _visible(text)
     if len(text) <= _LONGEST:
         return text
     half = _LONGEST // 2

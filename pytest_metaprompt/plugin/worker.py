@@ -16,7 +16,6 @@ from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.questions import (
     Affected,
     Help,
-    Helped,
     Judge,
     Load,
     Raised,
@@ -108,12 +107,13 @@ class WorkerSession(PromptSession):
 
     def _help(self) -> None:
         """Run the user's own checks, one after the other, beside the items."""
+        verdict: Verdict | Raised | None = None
         try:
-            while (check := self._wires.ask(Help(self._name))) is not None:
+            while (check := self._wires.ask(Help(self._name, verdict))) is not None:
                 with self._checking:
                     if self._ended:
                         return  # The controller gives the check to another one.
-                    self._wires.ask(Helped(self._name, self._verdict(check)))
+                    verdict = self._verdict(check)
         except StoppedError:
             return
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_metaprompt.files import SourceText, encode_like, virtually_written
+from pytest_metaprompt.git import run_git
 from pytest_metaprompt.repair.outcome import Found
 
 
@@ -33,8 +32,7 @@ def change_of(found: Found) -> FileChange | None:
 def as_patch(change: FileChange) -> bytes:
     """A unified diff of the file's bytes, line ends and encoding included, with its path from the top of the git
     repository (from the file's own folder outside of one)."""
-    real = Path(os.path.realpath(change.before.path))
-    name = real.relative_to(git_top(real.parent) or real.parent).as_posix()
+    name = _name_in_git(change.before.path)
     lines = difflib.diff_bytes(
         difflib.unified_diff,
         _lines(change.before.raw),
@@ -48,8 +46,7 @@ def as_patch(change: FileChange) -> bytes:
 def as_suggestions(change: FileChange) -> str:
     """GitHub's suggestion blocks, each with the lines of the file that it replaces, for a review comment there."""
     old, new = change.before.text.split("\n"), change.after.text.split("\n")
-    real = Path(os.path.realpath(change.before.path))
-    name = real.relative_to(git_top(real.parent) or real.parent).as_posix()
+    name = _name_in_git(change.before.path)
     blocks = []
     for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -64,14 +61,16 @@ def as_suggestions(change: FileChange) -> str:
     return "\n".join(blocks)
 
 
+def _name_in_git(path: Path) -> str:
+    """The path from the top of the git repository, or the name alone outside of one."""
+    real = Path(os.path.realpath(path))
+    return real.relative_to(git_top(real.parent) or real.parent).as_posix()
+
+
 def git_top(folder: Path) -> Path | None:
     """The top folder of the git repository that a folder is in; None outside of git."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    command = [git, "-C", str(folder), "rev-parse", "--show-toplevel"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return Path(found.stdout.rstrip("\n")) if found.returncode == 0 else None
+    found = run_git(folder, "rev-parse", "--show-toplevel")
+    return Path(found.stdout.rstrip("\n")) if found is not None and found.returncode == 0 else None
 
 
 def _lines(raw: bytes) -> list[bytes]:

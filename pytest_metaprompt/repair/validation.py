@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
+from pytest_metaprompt.repair.tool_words import tool_words, words_of_tools
+from pytest_metaprompt.repair.visible import is_invisible
 from pytest_metaprompt.results import Proposal, Subject
-from pytest_metaprompt.routines import Routine, parse_routine
+from pytest_metaprompt.routines import Routine, Turn, parse_routine
 from pytest_metaprompt.runner import messages_for
-from pytest_metaprompt.suites import Json
+from pytest_metaprompt.suites import Assertion, Json
 
 COPIED_WORDS = 8
 """So many words in a row, found in a case and not in the old routine, are a copy of the case."""
@@ -25,7 +26,7 @@ MOST_TURNS = 32
 """More worked examples than this are no routine any more."""
 
 _SHRUNK = 0.5
-_NO_ANSWERS = frozenset({"python", "regex", "llm-rubric", "g-eval", "model-graded-closedqa"})
+_NO_ANSWERS = frozenset({"python", "regex", "is-json", "llm-rubric", "g-eval", "model-graded-closedqa"})
 """Assertions whose value says how an answer must be, and holds none. A routine may say that, too."""
 
 _WORD = re.compile(r"\w+")
@@ -33,7 +34,6 @@ _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
 _URL = re.compile(r"(?:https?://|www\.)[^\s)>\]\"']+", re.IGNORECASE)
-_IDENTIFIER = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 _CHATTER = re.compile(
     r"\A\W*(?:(?:certainly|sure|of course|absolutely)\s*[!,.:]"
     r"|(?:here(?:'s| is| are)|below is|this is|i(?:'ve| have)|the)\b[^\n]{0,60}"
@@ -144,13 +144,18 @@ def _render_problem(routine: Routine, subject: Subject) -> str | None:
 
 def _check_length(new: Routine, proposal: Proposal, terms: Terms) -> None:
     before, after = len(instructions(terms.old)), len(instructions(new))
-    most = terms.max_length or max(int(1.25 * before), before + 600)
+    most = most_characters(before, max_length=terms.max_length)
     if after > most:
         raise RefusedError(f"grows to {after} characters; at most {most} are allowed")
     if after < _SHRUNK * before:
         raise RefusedError(f"shrinks from {before} to {after} characters")
     if len(new.turns) > MOST_TURNS:
         raise RefusedError(f"holds {len(new.turns)} examples; at most {MOST_TURNS} are allowed")
+
+
+def most_characters(before: int, *, max_length: int | None) -> int:
+    """How long the instructions may become: what the suite says, else a quarter or 600 characters more than before."""
+    return max_length or max(int(1.25 * before), before + 600)
 
 
 def _check_losses(new: Routine, proposal: Proposal, terms: Terms) -> None:
@@ -178,10 +183,11 @@ def _check_manners(new: Routine, proposal: Proposal, terms: Terms) -> None:
 
 
 def _check_characters(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    for character in sorted(set(spoken(new)) - set(spoken(terms.old))):
-        if unicodedata.category(character) in ("Cf", "Cc", "Co", "Cs") and character not in "\n\t":
+    more = Counter(spoken(new)) - Counter(spoken(terms.old))
+    for character in sorted(more):
+        if is_invisible(character):
             raise RefusedError(f"holds an invisible character, U+{ord(character):04X}")
-    gained = set(_URL.findall(instructions(new))) - set(_URL.findall(spoken(terms.old)))
+    gained = set(_URL.findall(_written(new, proposal, terms))) - set(_URL.findall(spoken(terms.old)))
     if gained:
         raise RefusedError(f"adds the address {min(gained)}")
 
@@ -189,23 +195,34 @@ def _check_characters(new: Routine, proposal: Proposal, terms: Terms) -> None:
 def _check_tools(new: Routine, proposal: Proposal, terms: Terms) -> None:
     if not terms.tools:
         return
-    known = terms.tools | set(_IDENTIFIER.findall(spoken(terms.old))) | set(new.placeholders)
-    unknown = sorted(set(_IDENTIFIER.findall(instructions(new))) - known)
+    targets = {id(subject.suite): subject.suite.target for subject in terms.subjects}.values()
+    defined = [target.params.get("tools") for target in targets if target is not None]
+    known = {*terms.tools, *new.placeholders, *tool_words(spoken(terms.old), tools=terms.tools)}
+    known |= words_of_tools(defined, tools=terms.tools)
+    unknown = sorted(tool_words(instructions(new), tools=terms.tools).keys() - known)
     if unknown:
         raise RefusedError(f"names {unknown[0]!r}, which is no tool of the target")
 
 
 def _check_copies(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    old_turns = set(terms.old.turns)
-    exempt = [subject for subject in terms.subjects if subject.key in proposal.examples_from]
-    shown = {shown_turn(terms.old, subject) for subject in exempt}
-    added = [turn for turn in new.turns if turn not in old_turns and turn not in shown]
-    written = "\n".join([instructions(new), *(text for turn in added for text in (turn.user, turn.assistant))])
-    _refuse_copies(written, terms)
+    _refuse_copies(_written(new, proposal, terms), terms)
     inputs = {_normal(text): subject.key for subject in terms.subjects for text in inputs_of(subject)}
-    for turn in added:
+    for turn in _invented(new, proposal, terms):
         if _normal(turn.user) in inputs:
             raise RefusedError(f"copies the input of {inputs[_normal(turn.user)]!r} into an example")
+
+
+def _written(new: Routine, proposal: Proposal, terms: Terms) -> str:
+    """What the proposer put into words itself: the instructions, and the examples that are no training cases."""
+    invented = _invented(new, proposal, terms)
+    return "\n".join([instructions(new), *(text for turn in invented for text in (turn.user, turn.assistant))])
+
+
+def _invented(new: Routine, proposal: Proposal, terms: Terms) -> list[Turn]:
+    """The worked examples that are new, and no training case that the proposal names."""
+    exempt = [subject for subject in terms.subjects if subject.key in proposal.examples_from]
+    known = {*terms.old.turns, *(shown_turn(terms.old, subject) for subject in exempt)}
+    return [turn for turn in new.turns if turn not in known]
 
 
 def _refuse_copies(written: str, terms: Terms) -> None:
@@ -234,9 +251,16 @@ def inputs_of(subject: Subject) -> list[str]:
 
 def answers_of(subject: Subject) -> list[str]:
     """The texts of a case that a right reply must equal or hold."""
-    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in _NO_ANSWERS]
-    values = [check.value for check in checks if check.kind != "is-json"]
+    values = [check.value for check in _flat(subject.case.assertions) if check.kind not in _NO_ANSWERS]
     return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
+
+
+def _flat(checks: Iterable[Assertion]) -> Iterator[Assertion]:
+    """The assertions that must hold, those of sets among them."""
+    for check in checks:
+        if not check.negated:
+            yield check
+            yield from _flat(check.children)
 
 
 def _strings(value: Json) -> Iterator[str]:

@@ -105,7 +105,8 @@ def random_search(world: ExamplesWorld, *, calls: int) -> list[Turn]:
 
     Step by step as in dspy 3.4.1 (`compile` in `dspy/teleprompt/random_search.py`, `_bootstrap` and `_train` in
     `dspy/teleprompt/bootstrap.py`, `LabeledFewShot` in `vanilla.py`), where the student teaches itself and a
-    bootstrapped answer that passes is the right one. It can only stop between two candidates.
+    bootstrapped answer that passes is the right one. On these worlds dspy itself makes the same 19 candidates with as
+    many calls, and keeps the same one. It can only stop between two candidates.
     """
     train = [Turn(f"message {number}", world.labels[f"message {number}"]) for number in range(world.cases)]
     best: tuple[float, list[Turn]] = (-1.0, [])

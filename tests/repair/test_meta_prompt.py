@@ -207,9 +207,7 @@ def test_the_whole_request_is_as_it_was_reviewed() -> None:
         "reflect", "say it first", "rejected", "breaks 'hello'", ("a",), ("hello",), "+Number first."
     )
     failing = (
-        seen(
-            "a", "where is 12?", "Your order is 12.", expected="12", reason="expected '12', got 'Your order is 12.'"
-        ),
+        seen("a", "where is 12?", "Your order is 12.", expected="12", reason="expected '12', got 'Your order is 12.'"),
         seen("b", "and 13, please?", "It is 13", expected="13", reason="expected '13', got 'It is 13'"),
         seen("c", "nothing here", "", expected="none", reason="the reply is empty"),
     )

@@ -131,19 +131,6 @@ def test_an_unknown_proposer_is_told_with_the_known_ones(project: Project) -> No
     assert "fix.proposers names 'reflct', which is unknown (did you mean 'reflect'?" in after.text
 
 
-def test_gepa_searches_behind_the_same_gate(project: Project) -> None:
-    pytest.importorskip("gepa")
-    broken(project, "fix: {proposers: [gepa]}\n")
-    text = f"# Numbers\\n\\nYou read numbers in messages of customers.\\n{RULE}".replace("\\n", "\n")
-    project.meta = lambda body: f"```\n{text}\n```"
-    after = project.run("--metaprompt-fix")
-    assert after.code == 0
-    assert after.files["routine.md"].decode() == text + "\n"
-    repair = after.report["repairs"][0]
-    assert {one["proposer"] for one in repair["proposals"]} == {"gepa"}
-    assert repair["calls"]["target"] + repair["calls"]["meta"] <= 25 * 24
-
-
 def test_a_request_that_does_not_fit_the_meta_models_context_is_not_sent(project: Project) -> None:
     broken(project, "")
     path = project.path / "orders.metaprompt.yaml"

@@ -1,4 +1,4 @@
-"""GEPA as a proposer: a guest that keeps to the budget, sees training cases alone, writes nothing and breaks nothing."""
+"""GEPA as a proposer: a guest that keeps to the budget, sees training cases alone, writes nothing, breaks nothing."""
 
 from __future__ import annotations
 

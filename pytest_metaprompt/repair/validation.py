@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
@@ -30,6 +31,8 @@ _NO_ANSWERS = frozenset({"python", "regex", "is-json", "llm-rubric", "g-eval", "
 """Assertions whose value says how an answer must be, and holds none. A routine may say that, too."""
 
 _WORD = re.compile(r"\w+")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
+"""Japanese and Chinese, which put no spaces between words. Two characters count as one."""
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
@@ -41,6 +44,9 @@ _CHATTER = re.compile(
     re.IGNORECASE,
 )
 _FAREWELL = re.compile(r"(?:let me know if|feel free to|i hope this helps)[^\n]{0,120}\Z", re.IGNORECASE)
+
+
+Items = TypeVar("Items", list[str], str)
 
 
 class RefusedError(RoutineError):
@@ -278,8 +284,13 @@ def _normal(text: str) -> str:
 
 
 def _runs(text: str) -> set[tuple[str, ...]]:
-    words: list[str] = _WORD.findall(text)
-    return {tuple(words[start : start + COPIED_WORDS]) for start in range(len(words) - COPIED_WORDS + 1)}
+    found = {tuple(words) for words in _windows(_WORD.findall(text), COPIED_WORDS)}
+    return found | {(run,) for one in _UNSPACED.findall(text) for run in _windows(one, 2 * COPIED_WORDS)}
+
+
+def _windows(items: Items, size: int) -> list[Items]:
+    """Every stretch of so many items."""
+    return [items[start : start + size] for start in range(len(items) - size + 1)]
 
 
 _CHECKS: Iterable[Callable[[Routine, Proposal, Terms], None]] = (

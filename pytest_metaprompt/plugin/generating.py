@@ -14,9 +14,12 @@ from pytest_metaprompt.files import read_text, write_first
 from pytest_metaprompt.formats.native import read_suite
 from pytest_metaprompt.plugin.loading import overridden
 from pytest_metaprompt.repair.generate import Brief, Draft, as_file, generate
+from pytest_metaprompt.repair.validation import answers_of
+from pytest_metaprompt.results import Subject
 from pytest_metaprompt.routines import parse_routine, render
 from pytest_metaprompt.scorers import check
-from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec, Suite
+from pytest_metaprompt.suites import BudgetSettings, Case, Json, ModelSpec, Suite
+from pytest_metaprompt.templates import as_text, placeholder_names
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
@@ -34,7 +37,8 @@ def generate_missing(session: PromptSession, path: Path) -> None:
     if routine is None or routine.exists():
         return
     document, meta = _ingredients(suite)
-    inputs = _inputs(suite)
+    given = _given(suite)
+    inputs = {name for name in given if not _is_told(suite, name)} or given
     chat = routine.suffix == ".prompty"
     brief = Brief(
         document, suite.objective, _tools(suite.target), frozenset() if chat else frozenset(inputs) - {"input"}
@@ -47,7 +51,7 @@ def generate_missing(session: PromptSession, path: Path) -> None:
     _try_out(suite, routine, text)
     _write(routine, text)
     session.generated.add(routine.resolve())
-    session.notes.extend(_told(session, routine, draft))
+    session.notes.extend(_told(session, routine, draft, kept_back=sorted(given - inputs)))
 
 
 def _ingredients(suite: Suite) -> tuple[str, ModelSpec]:
@@ -68,12 +72,22 @@ def _ingredients(suite: Suite) -> tuple[str, ModelSpec]:
     return document, suite.meta
 
 
-def _inputs(suite: Suite) -> set[str]:
+def _given(suite: Suite) -> set[str]:
     """What every case has to fill the routine with: the vars that all have, and the input where all have one."""
     shared = set.intersection(*(set(case.vars) for case in suite.cases)) if suite.cases else set()
     if suite.cases and all(case.input is not None for case in suite.cases):
         shared.add("input")
-    return shared
+    return {name for name in shared if name in placeholder_names(f"{{{{{name}}}}}")}
+
+
+def _is_told(suite: Suite, name: str) -> bool:
+    """Whether a var tells in every case what is expected, or what the case is called, as columns of a table do."""
+
+    def tells(case: Case) -> bool:
+        value = as_text(case.vars[name]) if name in case.vars else case.input
+        return value in {*answers_of(Subject(case.id, suite, case)), case.id}
+
+    return all(map(tells, suite.cases))
 
 
 def _tools(target: ModelSpec | None) -> Sequence[dict[str, Json]]:
@@ -96,9 +110,12 @@ def _write(path: Path, text: str) -> None:
         raise FileAccessError(f"cannot write {path}: {error.strerror or error}", where=Place(str(path))) from None
 
 
-def _told(session: PromptSession, path: Path, draft: Draft) -> list[str]:
+def _told(session: PromptSession, path: Path, draft: Draft, *, kept_back: Sequence[str]) -> list[str]:
     shown = path.relative_to(session.root) if path.is_relative_to(session.root) else path
     lines = [f"generated {shown}: {len(draft.covers)} rules covered, {len(draft.questions)} left open by the document"]
+    if kept_back:
+        what = ", ".join(kept_back)
+        lines.append(f"  not shown to the target: {what}, which the cases expect or are called by")
     return [*lines, *(f"  open: {question}" for question in draft.questions)]
 
 

@@ -128,8 +128,10 @@ def _search(
         tracing = session.models.tracing
         traced = work if tracing is None else tracing.repair(job.routine.name, work)
         found = session.wait(session.thread.submit(traced))
-        found = replace(found, outcome=with_costs(found.outcome, spent()))
-        return settle(session, job, found)
+        took = spent()
+        found = replace(found, outcome=with_costs(found.outcome, took))
+        # An edit in a review is measured, too; the time is that of the search, not of the reader.
+        return with_costs(settle(session, job, found), replace(spent(), seconds=took.seconds))
     except MetapromptError as error:
         return RepairOutcome(job.routine.name, "error", str(error), count, count, runs=runs)
 

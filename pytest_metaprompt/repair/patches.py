@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,20 @@ def change_of(found: Found) -> FileChange | None:
     return FileChange(source, virtually_written(source, found.old.home.put(found.routine.text)))
 
 
-def as_patch(change: FileChange) -> bytes:
+def by_file(changes: Sequence[FileChange]) -> list[FileChange]:
+    """One change for each file, from how it is to how the last repair of a routine in it would have it."""
+    whole: dict[Path, FileChange] = {}
+    for change in changes:
+        real = _real(change)
+        first = whole.get(real, change)
+        whole[real] = FileChange(first.before, change.after)
+    return list(whole.values())
+
+
+def as_patch(change: FileChange, *, root: Path) -> bytes:
     """A unified diff of the file's bytes, line ends and encoding included, with its path from the top of the git
-    repository (from the file's own folder outside of one)."""
-    real = Path(os.path.realpath(change.before.path))
-    name = real.relative_to(git_top(real.parent) or real.parent).as_posix()
+    repository (from `root` outside of one)."""
+    name = _name(change, root)
     lines = difflib.diff_bytes(
         difflib.unified_diff,
         _lines(change.before.raw),
@@ -45,11 +55,10 @@ def as_patch(change: FileChange) -> bytes:
     return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
 
 
-def as_suggestions(change: FileChange) -> str:
+def as_suggestions(change: FileChange, *, root: Path) -> str:
     """GitHub's suggestion blocks, each with the lines of the file that it replaces, for a review comment there."""
     old, new = change.before.text.split("\n"), change.after.text.split("\n")
-    real = Path(os.path.realpath(change.before.path))
-    name = real.relative_to(git_top(real.parent) or real.parent).as_posix()
+    name = _name(change, root)
     blocks = []
     for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -72,6 +81,16 @@ def git_top(folder: Path) -> Path | None:
     command = [git, "-C", str(folder), "rev-parse", "--show-toplevel"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return Path(found.stdout.rstrip("\n")) if found.returncode == 0 else None
+
+
+def _real(change: FileChange) -> Path:
+    return Path(os.path.realpath(change.before.path))
+
+
+def _name(change: FileChange, root: Path) -> str:
+    real, top = _real(change), Path(os.path.realpath(root))
+    base = git_top(real.parent) or (top if real.is_relative_to(top) else real.parent)
+    return real.relative_to(base).as_posix()
 
 
 def _lines(raw: bytes) -> list[bytes]:

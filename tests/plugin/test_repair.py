@@ -72,6 +72,53 @@ def test_a_good_patch_is_written_and_everything_passes(broken: Project) -> None:
     assert broken.run().code == 0
 
 
+def test_the_best_measured_text_is_written_and_never_the_last_one_or_one_that_was_not_measured(
+    broken: Project,
+) -> None:
+    """Loops that keep the last rewrite went from 100 to 82 percent, and once stored one that nobody had evaluated."""
+
+    def target(body: Body) -> str:
+        hopeless = int(number_of(body)) >= 121
+        return "sorry" if hopeless else obeys_the_rule(body)
+
+    def meta(body: Body) -> str:
+        rewrite = {"messages": [{"message": 0, "text": f"# Numbers\n\nYou read numbers. Version {next(versions)}."}]}
+        return envelope(append(RULE) if len(broken.asked("big")) == 1 else rewrite)
+
+    versions = iter(range(100))
+    broken.target, broken.meta = target, meta
+    after = broken.run("--metaprompt-fix")
+    written = after.files["routine.md"].decode()
+    assert written == ROUTINE.rstrip("\n") + f"\n{RULE}\n"
+    assert len(broken.asked("big")) > 3, "worse rewrites came later"
+    measured = {user_of(body) for body in broken.asked("small") if system_of(body) == written.rstrip("\n")}
+    assert measured == {f"please take {number}" for number in range(100, 124)}
+
+
+SEES = """
+import pathlib
+
+class Sees:
+    async def propose(self, state):
+        keys = [one.subject.key for one in (*state.failing, *state.passing)]
+        pathlib.Path("seen.txt").write_text(" ".join(keys))
+        return []
+
+def pytest_metaprompt_proposers():
+    return {"sees": Sees()}
+"""
+
+
+def test_no_proposer_is_ever_given_a_held_out_case_whether_it_fails_or_passes(broken: Project) -> None:
+    broken.write(conftest_dot_py=SEES)
+    broken.target = lambda body: obeys_the_rule(body) if int(number_of(body)) % 2 else number_of(body)
+    after = broken.run("--metaprompt-fix")
+    journal = [json.loads(line) for line in (broken.path / ".metaprompt" / "journal.jsonl").read_text().splitlines()]
+    [split] = [entry for entry in journal if entry["event"] == "split"]
+    assert len(split["holdout"]) == 6
+    assert set(after.files["seen.txt"].decode().split()) == set(split["train"])
+
+
 def test_the_meta_model_never_sees_a_held_out_case(broken: Project) -> None:
     repair = repair_of(broken.run("--metaprompt-fix"))
     journal = [json.loads(line) for line in (broken.path / ".metaprompt" / "journal.jsonl").read_text().splitlines()]

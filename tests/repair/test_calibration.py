@@ -53,7 +53,11 @@ def test_a_null_meta_model_gets_a_useless_patch_written_in_at_most_5_percent_of_
 
 
 def test_a_good_meta_model_solves_most_suites_within_the_default_budget() -> None:
-    """Where the few failing cases held out share a cause that none in training has, no patch can be proved on them."""
+    """47 of these 60. In the others most of the few failing cases that are held out have causes that no case in training
+    has, or that are repaired last. In 4 of them no held-out failure is fixed in the end, so nothing is proved. In 9 a
+    good patch for another cause is refused, because it fixes nearly all in training and hardly any of those held out (7
+    of 7, and 1 of 3), and it is never tried again.
+    """
     runs, solved = 60, 0
     for seed in range(runs):
         world = published_world(seed)
@@ -62,7 +66,7 @@ def test_a_good_meta_model_solves_most_suites_within_the_default_budget() -> Non
         known = [number for number in world.cause if str(number) in found.sides.train]
         solved += all(world.pass_rate(found.current.text, number) == 1 for number in known)
         assert client.calls <= budget
-    assert solved >= 0.7 * runs
+    assert solved >= 0.75 * runs
 
 
 def test_a_weak_meta_model_helps_in_most_runs_and_never_harms() -> None:

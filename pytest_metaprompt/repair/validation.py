@@ -257,16 +257,17 @@ def inputs_of(subject: Subject) -> list[str]:
 
 def answers_of(subject: Subject) -> list[str]:
     """The texts of a case that a right reply must equal or hold."""
-    values = [check.value for check in _flat(subject.case.assertions) if check.kind not in _NO_ANSWERS]
+    values = [
+        check.value for check in flat(subject.case.assertions) if not check.negated and check.kind not in _NO_ANSWERS
+    ]
     return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
 
 
-def _flat(checks: Iterable[Assertion]) -> Iterator[Assertion]:
-    """The assertions that must hold, those of sets among them."""
+def flat(checks: Iterable[Assertion]) -> Iterator[Assertion]:
+    """The assertions, those in sets among them."""
     for check in checks:
-        if not check.negated:
-            yield check
-            yield from _flat(check.children)
+        yield check
+        yield from flat(check.children)
 
 
 def _strings(value: Json) -> Iterator[str]:

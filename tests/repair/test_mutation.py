@@ -47,6 +47,14 @@ def test_sentences_whose_loss_no_case_notices_are_listed_and_nothing_is_written(
     assert "Never tell a customer's name." in page
 
 
+def test_a_tool_is_covered_by_an_assertion_in_a_set_and_by_code_that_names_it(green: Project) -> None:
+    path = green.path / "orders.metaprompt.yaml"
+    checks = "[{type: assert-set, assert: [{type: not-contains, value: cancel_order}, {type: contains, value: '7'}]}]"
+    text = path.read_text().replace("cases:\n", f"cases:\n  - {{id: set, input: 'find 7', assert: {checks}}}\n")
+    path.write_text(text)
+    assert green.run("--metaprompt-mutate").report["suites"][0]["unguarded"]["tools"] == []
+
+
 def test_a_sentence_that_is_missed_costs_few_calls_and_the_budget_is_hard(green: Project) -> None:
     green.run("--metaprompt-mutate")
     systems = [body["messages"][0]["content"] for body in green.asked("small")]

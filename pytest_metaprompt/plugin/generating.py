@@ -13,8 +13,8 @@ from pytest_metaprompt.errors import FileAccessError, MetapromptError, Place
 from pytest_metaprompt.files import read_text, write_first
 from pytest_metaprompt.formats.native import read_suite
 from pytest_metaprompt.plugin.loading import overridden
+from pytest_metaprompt.repair.copies import answers_of
 from pytest_metaprompt.repair.generate import Brief, Draft, as_file, generate
-from pytest_metaprompt.repair.validation import answers_of
 from pytest_metaprompt.results import Subject
 from pytest_metaprompt.routines import parse_routine, render
 from pytest_metaprompt.scorers import check

@@ -12,6 +12,7 @@ from pytest_metaprompt.clients.models import read_model
 from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import SourceText
+from pytest_metaprompt.plugin.elsewhere import not_held_against
 from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.proposing import choose_proposers
@@ -128,6 +129,9 @@ def _search(
         tracing = session.models.tracing
         traced = work if tracing is None else tracing.repair(job.routine.name, work)
         found = session.wait(session.thread.submit(traced))
+        if found.routine is not None and found.old.home is not None:
+            reason = found.outcome.reason + not_held_against(session, found.old.home)
+            found = replace(found, outcome=replace(found.outcome, reason=reason))
         took = spent()
         found = replace(found, outcome=with_costs(found.outcome, took))
         # An edit in a review is measured, too; the time is that of the search, not of the reader.

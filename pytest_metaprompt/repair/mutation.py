@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pytest_metaprompt.errors import BudgetExhaustedError, RoutineError
 from pytest_metaprompt.repair.acceptance import is_broken
 from pytest_metaprompt.repair.bench import IndecisiveError
+from pytest_metaprompt.repair.copies import flat
 from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.likeness import likeness, words_of
 from pytest_metaprompt.repair.sentences import Sentence, instruction_parts, sentences, without
 from pytest_metaprompt.repair.trials import Trials
-from pytest_metaprompt.repair.validation import flat
 from pytest_metaprompt.results import Run, Subject, Unguarded
 from pytest_metaprompt.routines import Routine, replace_part
 from pytest_metaprompt.runner import each

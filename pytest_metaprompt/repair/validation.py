@@ -6,33 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from pytest_metaprompt.errors import RoutineError
+from pytest_metaprompt.repair.copies import copied, copied_input
 from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
 from pytest_metaprompt.repair.tool_words import tool_words, words_of_tools
 from pytest_metaprompt.repair.visible import is_invisible
 from pytest_metaprompt.results import Proposal, Subject
 from pytest_metaprompt.routines import Routine, Turn, parse_routine
 from pytest_metaprompt.runner import messages_for
-from pytest_metaprompt.suites import Assertion, Json
-
-COPIED_WORDS = 8
-"""So many words in a row, found in a case and not in the old routine, are a copy of the case."""
-
-COPIED_CHARACTERS = 12
-"""An expected value at least so long, found in the new routine and not in the old, is a leaked answer."""
 
 MOST_TURNS = 32
 """More worked examples than this are no routine any more."""
 
 _SHRUNK = 0.5
-_NO_ANSWERS = frozenset({"python", "regex", "is-json", "llm-rubric", "g-eval", "model-graded-closedqa"})
-"""Assertions whose value says how an answer must be, and holds none. A routine may say that, too."""
-
-_WORD = re.compile(r"\w+")
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]+")
-"""Japanese and Chinese, which put no spaces between words. Two characters count as one."""
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
@@ -44,9 +31,6 @@ _CHATTER = re.compile(
     re.IGNORECASE,
 )
 _FAREWELL = re.compile(r"(?:let me know if|feel free to|i hope this helps)[^\n]{0,120}\Z", re.IGNORECASE)
-
-
-Items = TypeVar("Items", list[str], str)
 
 
 class RefusedError(RoutineError):
@@ -211,11 +195,11 @@ def _check_tools(new: Routine, proposal: Proposal, terms: Terms) -> None:
 
 
 def _check_copies(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    _refuse_copies(_written(new, proposal, terms), terms)
-    inputs = {_normal(text): subject.key for subject in terms.subjects for text in inputs_of(subject)}
-    for turn in _invented(new, proposal, terms):
-        if _normal(turn.user) in inputs:
-            raise RefusedError(f"copies the input of {inputs[_normal(turn.user)]!r} into an example")
+    written = _written(new, proposal, terms)
+    found = copied(written, before=spoken(terms.old), subjects=terms.subjects, tools=terms.tools)
+    found = found or copied_input(_invented(new, proposal, terms), terms.subjects)
+    if found is not None:
+        raise RefusedError(found)
 
 
 def _written(new: Routine, proposal: Proposal, terms: Terms) -> str:
@@ -229,69 +213,6 @@ def _invented(new: Routine, proposal: Proposal, terms: Terms) -> list[Turn]:
     exempt = [subject for subject in terms.subjects if subject.key in proposal.examples_from]
     known = {*terms.old.turns, *(shown_turn(terms.old, subject) for subject in exempt)}
     return [turn for turn in new.turns if turn not in known]
-
-
-def _refuse_copies(written: str, terms: Terms) -> None:
-    before, after = _normal(spoken(terms.old)), _normal(written)
-    old_runs, new_runs = _runs(before), _runs(after)
-    for subject in terms.subjects:
-        for value in answers_of(subject):
-            answer = _normal(value)
-            if value in terms.tools:
-                continue  # A rule may name the tool that is to be called; it is no secret of the case.
-            if len(answer) >= COPIED_CHARACTERS and answer in after and answer not in before:
-                raise RefusedError(f"copies the expected answer of {subject.key!r}")
-        for text in (*inputs_of(subject), *answers_of(subject)):
-            if (_runs(_normal(text)) & new_runs) - old_runs:
-                raise RefusedError(f"copies the text of {subject.key!r}")
-
-
-def inputs_of(subject: Subject) -> list[str]:
-    """The texts of a case that the target is shown."""
-    case = subject.case
-    given = [case.input] if case.input is not None else []
-    if case.simulation is not None:
-        given += [*case.simulation.turns, case.simulation.persona or ""]
-    return given + list(_strings(list(case.vars.values()))) + [message.content for message in case.messages]
-
-
-def answers_of(subject: Subject) -> list[str]:
-    """The texts of a case that a right reply must equal or hold."""
-    values = [
-        check.value for check in flat(subject.case.assertions) if not check.negated and check.kind not in _NO_ANSWERS
-    ]
-    return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
-
-
-def flat(checks: Iterable[Assertion]) -> Iterator[Assertion]:
-    """The assertions, those in sets among them."""
-    for check in checks:
-        yield check
-        yield from flat(check.children)
-
-
-def _strings(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _strings(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def _runs(text: str) -> set[tuple[str, ...]]:
-    found = {tuple(words) for words in _windows(_WORD.findall(text), COPIED_WORDS)}
-    return found | {(run,) for one in _UNSPACED.findall(text) for run in _windows(one, 2 * COPIED_WORDS)}
-
-
-def _windows(items: Items, size: int) -> list[Items]:
-    """Every stretch of so many items."""
-    return [items[start : start + size] for start in range(len(items) - size + 1)]
 
 
 _CHECKS: Iterable[Callable[[Routine, Proposal, Terms], None]] = (

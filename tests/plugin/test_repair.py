@@ -402,6 +402,19 @@ def test_a_routine_shared_by_two_suites_is_held_to_the_cases_of_both(broken: Pro
     assert "breaks 'cow'" in after.text
 
 
+def test_a_suite_that_shares_the_routine_and_was_not_collected_is_named_in_the_evidence(broken: Project) -> None:
+    told = "not held against evals/other.metaprompt.yaml, which shares the routine and was not collected"
+    other = HEAD.replace("routine.md", "../routine.md") + cases(1)
+    broken.suite(other, name="evals/other")
+    broken.suite(other.replace("routine.md", "elsewhere.md"), name="evals/elsewhere")
+    broken.suite(other, name="node_modules/package/other")
+    broken.write_bytes("evals/broken.metaprompt.yaml", b"routine: ../routine.md\n  cases: [")
+    after = broken.run("--metaprompt-fix", "orders.metaprompt.yaml")
+    assert repair_of(after)["status"] == "applied"
+    assert repair_of(after)["reason"].endswith(f"; {told}")
+    assert told in after.text
+
+
 def test_ctrl_c_in_the_middle_of_a_repair_writes_nothing(broken: Project) -> None:
     import signal
 

@@ -54,9 +54,9 @@ def test_a_null_meta_model_gets_a_useless_patch_written_in_at_most_5_percent_of_
 
 def test_a_good_meta_model_solves_most_suites_within_the_default_budget() -> None:
     """47 of these 60. In the others most of the few failing cases that are held out have causes that no case in
-    training has, or that are repaired last. In 4 of them no held-out failure is fixed in the end, so nothing is proved. In 9 a
-    good patch for another cause is refused, because it fixes nearly all in training and hardly any of those held out (7
-    of 7, and 1 of 3), and it is never tried again.
+    training has, or that are repaired last. In 4 of them no held-out failure is fixed in the end, so nothing is
+    proved. In 9 a good patch for another cause is refused, because it fixes nearly all in training and hardly any of
+    those held out (7 of 7, and 1 of 3), and it is never tried again.
     """
     runs, solved = 60, 0
     for seed in range(runs):

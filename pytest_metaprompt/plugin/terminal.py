@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from _pytest._code.code import ReprFileLocation, TerminalRepr
@@ -10,13 +9,13 @@ from _pytest._io import TerminalWriter
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.plugin.columns import sentence_lines
+from pytest_metaprompt.repair.visible import visible
 from pytest_metaprompt.reports.figures import cost_words
 from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome
 from pytest_metaprompt.suites import Message, Suite
 
 _LONGEST = 4000
 _LISTED = 10
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class CasePage(TerminalRepr):
@@ -50,7 +49,7 @@ class CasePage(TerminalRepr):
             mark = "ok  " if verdict.passed else "FAIL"
             tw.line(f"{mark} {verdict.type}: {_short(verdict.reason)}", red=not verdict.passed, green=verdict.passed)
         if attempt.error is not None:
-            tw.line(f"ERROR {attempt.error}", red=True)
+            tw.line(f"ERROR {visible(attempt.error)}", red=True)
 
 
 class GatePage(TerminalRepr):
@@ -70,8 +69,8 @@ def headline(result: CaseResult) -> str:
     """Why a case did not pass, in one line."""
     attempt = _telling_attempt(result)
     if attempt.error is not None:
-        return " ".join(attempt.error.split())
-    return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
+        return visible(" ".join(attempt.error.split()))
+    return visible("; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed))
 
 
 def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
@@ -82,7 +81,7 @@ def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
         return
     width = terminal._tw.fullwidth - 1 if terminal.isatty else None
     for name, told in _evidence(repair):
-        for line in sentence_lines(f"  {name:<8}  {told}", width, indent=" " * 12):
+        for line in sentence_lines(visible(f"  {name:<8}  {told}"), width, indent=" " * 12):
             terminal.write_line(line)
     for line in repair.diff.splitlines():
         added, removed = line.startswith("+"), line.startswith("-")
@@ -158,8 +157,8 @@ def _field(tw: TerminalWriter, name: str, text: str, *, bold: bool = False) -> N
 
 
 def _short(text: str) -> str:
-    """The text, cut in its middle if it is very long, with control characters made visible."""
-    text = _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+    """The text, cut in its middle if it is very long, with characters that act on a terminal or hide made visible."""
+    text = visible(text)
     if len(text) <= _LONGEST:
         return text
     half = _LONGEST // 2

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_metaprompt.testing import Fault
 from tests.conftest import RULE, Body, Project, append, envelope, obeys_the_rule
 
 ROUTINE = "---\nname: numbers\nmodel: keep-me\n---\nsystem:\nYou read numbers.\n\nuser:\n{{message}}\n"
@@ -161,8 +162,13 @@ def test_what_the_meta_model_says_cannot_act_on_a_terminal_or_look_like_our_own_
     assert_harmless(hostile.run("--metaprompt-journal").text)
 
 
-def test_what_a_target_says_cannot_act_on_a_terminal(hostile: Project) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    ["\x1b[2J\x1b]0;owned\x07 no number\u202e", Fault.status(400, "\x1b[2Jno\u202e"), Fault.status(400, "\ud800")],
+    ids=["a reply", "an error", "an error that is no text"],
+)
+def test_what_a_target_says_cannot_act_on_a_terminal(hostile: Project, answer: Any) -> None:
     suite(hostile, ORDERS["terminal escapes"])
-    hostile.target = lambda body: "\x1b[2J\x1b]0;owned\x07 no number"
+    hostile.target = lambda body: answer
     hostile.meta = lambda body: envelope(append(RULE))
     assert_harmless(hostile.run("--metaprompt-fix", "-v").text)

@@ -13,8 +13,7 @@ from pytest_metaprompt.errors import FileAccessError
 from pytest_metaprompt.files import make_own_folder
 from pytest_metaprompt.suites import Json
 
-FOLDER = ".metaprompt"
-"""The folder of the journal, in pytest's root directory."""
+JOURNAL_FILE = "journal.jsonl"
 
 
 def _now() -> datetime:
@@ -23,7 +22,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class FileJournal:
-    """Appends to `journal.jsonl` in a folder that git is told to ignore."""
+    """Appends to the journal in a folder that git is told to ignore."""
 
     folder: Path
     routine: str
@@ -38,7 +37,7 @@ class FileJournal:
         entry: dict[str, Json] = {"at": self.clock().isoformat(), "routine": self.routine, "event": event, **details}
         try:
             make_own_folder(self.folder)
-            path = self.folder / "journal.jsonl"
+            path = self.folder / JOURNAL_FILE
             # An interruption may have cut the last line off; this one must not become a part of it.
             start = "" if _ends_whole(path) else "\n"
             with path.open("a", encoding="ascii", newline="\n") as file:
@@ -50,7 +49,7 @@ class FileJournal:
         """Whether the last repair of a text with this digest and seed did not come to its end: it was stopped, or a
         budget was used up. Begun again, it finds its replies in the cache, those of its probe among them."""
         try:
-            lines = (self.folder / "journal.jsonl").read_text(encoding="utf-8").split("\n")
+            lines = (self.folder / JOURNAL_FILE).read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError):
             return False
         under_way = False

@@ -35,7 +35,7 @@ def by_file(changes: Sequence[FileChange]) -> list[FileChange]:
     """One change for each file, from how it is to how the last repair of a routine in it would have it."""
     whole: dict[Path, FileChange] = {}
     for change in changes:
-        real = _real(change)
+        real = _real(change.before.path)
         first = whole.get(real, change)
         whole[real] = FileChange(first.before, change.after)
     return list(whole.values())
@@ -44,7 +44,7 @@ def by_file(changes: Sequence[FileChange]) -> list[FileChange]:
 def as_patch(change: FileChange, *, root: Path) -> bytes:
     """A unified diff of the file's bytes, line ends and encoding included, with its path from the top of the git
     repository (from `root` outside of one)."""
-    name = _name(change, root)
+    name = _name(change.before.path, root)
     lines = difflib.diff_bytes(
         difflib.unified_diff,
         _lines(change.before.raw),
@@ -58,7 +58,7 @@ def as_patch(change: FileChange, *, root: Path) -> bytes:
 def as_suggestions(change: FileChange, *, root: Path) -> str:
     """GitHub's suggestion blocks, each with the lines of the file that it replaces, for a review comment there."""
     old, new = change.before.text.split("\n"), change.after.text.split("\n")
-    name = _name(change, root)
+    name = _name(change.before.path, root)
     blocks = []
     for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -83,14 +83,15 @@ def git_top(folder: Path) -> Path | None:
     return Path(found.stdout.rstrip("\n")) if found.returncode == 0 else None
 
 
-def _real(change: FileChange) -> Path:
-    return Path(os.path.realpath(change.before.path))
-
-
-def _name(change: FileChange, root: Path) -> str:
-    real, top = _real(change), Path(os.path.realpath(root))
+def _name(path: Path, root: Path) -> str:
+    """The path from the top of the git repository, or from `root` outside of one."""
+    real, top = _real(path), _real(root)
     base = git_top(real.parent) or (top if real.is_relative_to(top) else real.parent)
     return real.relative_to(base).as_posix()
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _lines(raw: bytes) -> list[bytes]:

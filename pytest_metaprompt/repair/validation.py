@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_metaprompt.errors import RoutineError
+from pytest_metaprompt.errors import FileAccessError, RoutineError
+from pytest_metaprompt.files import encode_like
 from pytest_metaprompt.repair.copies import copied, copied_input
 from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
 from pytest_metaprompt.repair.tool_words import tool_words, words_of_tools
@@ -194,6 +195,17 @@ def _check_tools(new: Routine, proposal: Proposal, terms: Terms) -> None:
         raise RefusedError(f"names {unknown[0]!r}, which is no tool of the target")
 
 
+def _check_home(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    """What could not be written in the end, such as a character that the encoding lacks, need not be measured."""
+    home = terms.old.home
+    if home is None:
+        return
+    try:
+        encode_like(home.source, home.put(new.text))
+    except (FileAccessError, RoutineError) as error:
+        raise RefusedError(f"could not be written: {error}") from None
+
+
 def _check_copies(new: Routine, proposal: Proposal, terms: Terms) -> None:
     written = _written(new, proposal, terms)
     found = copied(written, before=spoken(terms.old), subjects=terms.subjects, tools=terms.tools)
@@ -226,4 +238,5 @@ _CHECKS: Iterable[Callable[[Routine, Proposal, Terms], None]] = (
     _check_characters,
     _check_tools,
     _check_copies,
+    _check_home,
 )

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_metaprompt.testing import Fault
+from pytest_metaprompt.testing import Fault, completion
 from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule, system_of, user_of
 
 ROUTINE = "# Numbers\n\nYou read numbers in a customer's message.\nBe polite.\n"
@@ -268,6 +268,27 @@ def test_newlines_mark_mode_and_symlink_are_kept(broken: Project) -> None:
     assert real.read_bytes() == raw.rstrip() + b"\r\n" + RULE.encode() + b"\r\n"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
     assert (broken.path / "routine.md").is_symlink()
+
+
+def test_a_character_that_the_files_encoding_lacks_is_refused_before_any_call_and_the_encoding_is_kept(
+    broken: Project,
+) -> None:
+    raw = "# Zahlen\n\nDu liest Zahlen für uns.\n".encode("latin-1")
+    broken.write_bytes("routine.md", raw)
+    broken.meta = lambda body: envelope(append(f"→ {RULE}"), append(f"Höflich. {RULE}"))
+    after = broken.run("--metaprompt-fix")
+    assert after.files["routine.md"] == raw + f"Höflich. {RULE}\n".encode("latin-1")
+    first, *_ = repair_of(after)["proposals"]
+    assert "refused before any call: could not be written: " in first["reason"]
+    assert "is encoded in cp1252, which cannot hold '→'" in first["reason"]
+    assert "→" not in json.dumps(broken.asked("small"), ensure_ascii=False)
+
+
+def test_an_answer_of_the_meta_model_that_was_cut_off_is_not_used(broken: Project) -> None:
+    broken.meta = lambda body: completion(envelope(append(RULE)), finish_reason="length")
+    after = broken.run("--metaprompt-fix")
+    assert_untouched(after)
+    assert "the answer was cut off at its length limit" in repair_of(after)["reason"]
 
 
 def test_a_file_changed_during_the_run_is_not_overwritten(broken: Project) -> None:

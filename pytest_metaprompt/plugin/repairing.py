@@ -12,7 +12,7 @@ from pytest_metaprompt.clients.models import read_model
 from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import OWN_FOLDER, SourceText
-from pytest_metaprompt.plugin.elsewhere import not_held_against
+from pytest_metaprompt.plugin.elsewhere import entangled, not_held_against
 from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.proposing import choose_proposers
@@ -74,7 +74,7 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
         left_out = [run for loaded in group for run in (known[loaded.suite.key],) if _fails(run)]
         reason = "the failing tests are kept out of repairs, by repair=False or because they use subtests"
         return replace(outcome, status="rejected", reason=reason) if left_out else outcome
-    unknown = session.tests.unknown_beside(group)
+    unknown = session.tests.unknown_beside(group) or entangled(session, group)
     if unknown is not None:
         return replace(outcome, status="rejected", reason=unknown)
     if any(run.suite.column is not None and run.suite.column.serial for run in runs):

@@ -23,6 +23,7 @@ MOST_TURNS = 32
 _SHRUNK = 0.5
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
+_OPENING = re.compile(r"\{[{%#]")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
 _URL = re.compile(r"(?:https?://|www\.)[^\s)>\]\"']+", re.IGNORECASE)
 _CHATTER = re.compile(
@@ -85,6 +86,11 @@ def _check_placeholders(new: Routine, proposal: Proposal, terms: Terms) -> None:
     changed = (terms.old.tags - new.tags) + (new.tags - terms.old.tags)
     if changed:
         raise RefusedError(f"drops or adds the template code {min(changed)}")
+    if any(subject.suite.column is not None for subject in terms.subjects):
+        # For promptfoo a text that leaves one of these open is no template: its placeholders would stay as they are.
+        added = Counter(_OPENING.findall(spoken(new))) - Counter(_OPENING.findall(spoken(terms.old)))
+        if added:
+            raise RefusedError(f"opens the template code {min(added)}")
 
 
 def _placeholder_notes(verb: str, names: Counter[str]) -> Iterator[str]:

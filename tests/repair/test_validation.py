@@ -198,6 +198,13 @@ def test_an_invented_example_is_let_through_and_a_copied_one_is_not() -> None:
     assert refusal(copied, terms) == "copies the input of 'sky' into an example"
 
 
+def test_a_routine_holds_32_examples_at_most() -> None:
+    terms = chat_terms()
+    turns = [Turn(f"colour number {at}", "blue") for at in range(33)]
+    assert try_text(add_turns(terms.old, turns[:32]).text, terms)
+    assert refusal(add_turns(terms.old, turns).text, terms) == "holds 33 examples; at most 32 are allowed"
+
+
 def test_an_invented_example_may_not_point_to_an_address() -> None:
     terms = chat_terms()
     sly = add_turns(terms.old, [Turn("what colour is grass", "see www.evil.example/green")]).text

@@ -75,9 +75,9 @@ def _written(entry: Entry) -> Written:
     return Written(routine, Path(file), before, after, at)
 
 
-def take_back(written: Written, folder: Path) -> None:
+def take_back(written: Written, folder: Path) -> bool:
     """Put back the text that a repair replaced, and note it in the journal. Where that text already stands in the file,
-    as after an interruption just before the file was written, it is only noted.
+    as after an interruption just before the file was written, it is only noted. Whether the file was changed.
 
     Raises:
         MetapromptError: The file is gone, or is not as the repair left it.
@@ -86,9 +86,11 @@ def take_back(written: Written, folder: Path) -> None:
     if source.text not in (written.before, written.after):
         hint = "take the change back by hand; --metaprompt-journal shows it"
         raise MetapromptError(f"{written.file} was changed since the repair of {written.at}", hint=hint)
-    if source.text != written.before:
+    stands = source.text == written.after
+    if stands:
         write_back(source, written.before)
     FileJournal(folder, written.routine).note("reverted", file=str(written.file))
+    return stands
 
 
 def explained(entries: Sequence[Entry]) -> Iterator[str]:

@@ -125,7 +125,9 @@ def test_a_repair_whose_writing_was_cut_off_leaves_nothing_to_take_back_and_does
     [written] = [entry for entry in lines if entry["event"] == "written"]
     cut_off = {**written, "before": written["after"], "after": written["after"] + "More.\n"}
     journal.write_text(journal.read_text() + json.dumps(cut_off) + "\n")
-    assert repaired.run("--metaprompt-revert").files["routine.md"] == first
+    after = repaired.run("--metaprompt-revert")
+    assert after.files["routine.md"] == first
+    assert "had not reached the file, so nothing was changed" in after.text
     assert repaired.run("--metaprompt-revert").files["routine.md"] == OLD
 
 

@@ -12,6 +12,7 @@ from pytest_metaprompt.clients.models import read_model
 from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import OWN_FOLDER, SourceText
+from pytest_metaprompt.plugin.elsewhere import entangled, not_held_against
 from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.proposing import choose_proposers
@@ -73,7 +74,7 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
         left_out = [run for loaded in group for run in (known[loaded.suite.key],) if _fails(run)]
         reason = "the failing tests are kept out of repairs, by repair=False or because they use subtests"
         return replace(outcome, status="rejected", reason=reason) if left_out else outcome
-    unknown = session.tests.unknown_beside(group)
+    unknown = session.tests.unknown_beside(group) or entangled(session, group)
     if unknown is not None:
         return replace(outcome, status="rejected", reason=unknown)
     if any(run.suite.column is not None and run.suite.column.serial for run in runs):
@@ -128,8 +129,13 @@ def _search(
         tracing = session.models.tracing
         traced = work if tracing is None else tracing.repair(job.routine.name, work)
         found = session.wait(session.thread.submit(traced))
-        found = replace(found, outcome=with_costs(found.outcome, spent()))
-        return settle(session, job, found)
+        if found.routine is not None and found.old.home is not None:
+            reason = found.outcome.reason + not_held_against(session, found.old.home)
+            found = replace(found, outcome=replace(found.outcome, reason=reason))
+        took = spent()
+        found = replace(found, outcome=with_costs(found.outcome, took))
+        # An edit in a review is measured, too; the time is that of the search, not of the reader.
+        return with_costs(settle(session, job, found), replace(spent(), seconds=took.seconds))
     except MetapromptError as error:
         return RepairOutcome(job.routine.name, "error", str(error), count, count, runs=runs)
 

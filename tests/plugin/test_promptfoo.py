@@ -231,6 +231,19 @@ def meta(project: Project) -> dict[str, str]:
     return {"OPENAI_BASE_URL": project.server.base_url, "OPENAI_API_KEY": "x"}
 
 
+@pytest.mark.parametrize("code", ["{% if", "{{ n", "{# a word"])
+def test_a_proposal_that_would_make_the_prompt_no_template_is_refused_before_any_call(
+    broken: Project, code: str
+) -> None:
+    config(broken, f"prompts: ['{TEXT}']\n{PROVIDER}{TESTS}")
+    broken.meta = lambda body: envelope(append(f"{RULE} {code}"), append(RULE))
+    after = broken.run("promptfooconfig.yaml", "--metaprompt-fix", "--metaprompt-meta=openai:big", env=meta(broken))
+    first, second = after.report["repairs"][0]["proposals"]
+    assert first["reason"] == f"refused before any call: opens the template code {code[:2]}"
+    assert second["decision"] == "accepted"
+    assert code not in json.dumps(broken.asked("small"))
+
+
 def test_tests_that_build_on_each_other_are_not_repaired(broken: Project) -> None:
     config(broken, f"prompts: ['{TEXT}']\n{PROVIDER}{TESTS}".replace("}]}\n", "}], options: {storeOutputAs: x}}\n"))
     after = broken.run("promptfooconfig.yaml", "--metaprompt-fix", "--metaprompt-meta=openai:big", env=meta(broken))

@@ -18,7 +18,7 @@ from pytest_metaprompt.repair.likeness import likeness, words_of
 from pytest_metaprompt.results import Observation, Proposal, RepairState
 from pytest_metaprompt.routines import Routine, Turn, add_turns, drop_turns, parse_routine
 from pytest_metaprompt.runner import messages_for
-from pytest_metaprompt.templates import placeholders
+from pytest_metaprompt.templates import placeholders, tags
 
 SIZES = (3, 6, 12, 16)
 """How many examples a set has until one is kept."""
@@ -102,7 +102,7 @@ def _example(routine: Routine, observation: Observation) -> _Example | None:
         return None
     messages = messages_for(observation.subject.suite, case, routine)
     turn = Turn(messages[at].content.strip(), case.answer.strip())
-    if not turn.user or placeholders(turn.user) or placeholders(turn.assistant):
+    if not turn.user or any(placeholders(text) or tags(text) for text in (turn.user, turn.assistant)):
         return None
     try:
         add_turns(routine, [turn])

@@ -147,7 +147,7 @@ class ModelServer:
             self._pace.heard(answer.headers)
             if answer.status < 300:
                 self._pace.succeeded()
-                value = _read_json(answer)
+                value = _read_json(self._text_of(answer), answer)
                 self._settle(tries, value)
                 return value, asyncio.get_running_loop().time() - began
             trouble, wait_s, why = self._after(answer, tries, turn)
@@ -162,13 +162,13 @@ class ModelServer:
         Raises:
             ModelCallError: There is no use in another try.
         """
-        body = _read_error(answer)
+        body = _read_error(self._text_of(answer))
         trouble = ModelCallError(f"{answer.status}: {error_text(body) if body else '(no body)'}")
         if answer.status == 401:
             trouble = ModelCallError(f"401: {self._address.about_key()}")
             self._pace.refuse(trouble.message)
         elif answer.status == 429 and _is_spent(body):
-            self._pace.refuse(self._address.without_key(trouble.message))
+            self._pace.refuse(trouble.message)
         elif _may_try_again(answer):
             asked_s = retry_after_s(answer.headers, date=self._pace.clock.date())
             if answer.status == 429:
@@ -201,11 +201,15 @@ class ModelServer:
             self._token_rate.settle(self._pace.clock.now(), expected=len(tries.payload) // 4, used=used)
 
     def _told(self, tries: _Tries, error: ModelCallError) -> ModelCallError:
-        said = one_line(self._address.without_key(error.message))
+        said = one_line(self._address.without_secrets(error.message))
         if tries.done > 1:
             said += f" (tried {tries.done} times)"
         kind = CallNotMadeError if isinstance(error, CallNotMadeError) and tries.done == 0 else ModelCallError
         return kind(f"{tries.request.model}: {said}", retries=tries.retries)
+
+    def _text_of(self, answer: HttpAnswer) -> str:
+        """The body, without the secrets that a server repeats: what is not read can neither be shown nor stored."""
+        return self._address.without_secrets(answer.body.decode("utf-8", errors="replace"))
 
     def _http(self) -> Http:
         """The connections of the running event loop; they cannot be used from another."""
@@ -223,13 +227,12 @@ def _rates(paces: Paces, model: object, params: Mapping[str, Json]) -> tuple[tup
     return tuple(rate for rate in (call_rate, token_rate) if rate is not None), token_rate
 
 
-def _read_json(answer: HttpAnswer) -> object:
-    """The value of the body.
+def _read_json(text: str, answer: HttpAnswer) -> object:
+    """The value of the body's text.
 
     Raises:
         ModelCallError: It is not JSON.
     """
-    text = answer.body.decode("utf-8", errors="replace")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -238,9 +241,8 @@ def _read_json(answer: HttpAnswer) -> object:
         raise ModelCallError(f"the reply is not a JSON object: {text or '(no body)'}") from None
 
 
-def _read_error(answer: HttpAnswer) -> object:
+def _read_error(text: str) -> object:
     """The body of an error, read as JSON where it is that."""
-    text = answer.body.decode("utf-8", errors="replace")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -14,10 +14,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_metaprompt.clients.address import secrets_of
 from pytest_metaprompt.clients.cache import AnewStore, CachedClient, MemoryStore, ReplyStore
 from pytest_metaprompt.clients.cache_file import CacheFile, CacheStore
 from pytest_metaprompt.clients.cassette import CassetteStore
-from pytest_metaprompt.clients.identity import identity, runs_live, secrets_of
+from pytest_metaprompt.clients.identity import identity, runs_live
 from pytest_metaprompt.clients.ledger import CountedClient, Ledger, Tally
 from pytest_metaprompt.clients.limits import Caps, LimitedClient
 from pytest_metaprompt.clients.models import open_client, open_embedder

@@ -173,6 +173,6 @@ def _find_exporter(name: str) -> EntryPoint:
 
 
 def _server_url(spec: ModelSpec) -> str | None:
-    from pytest_metaprompt.clients.address import OPENAI_URL
+    from pytest_metaprompt.clients.address import SERVED, server_url
 
-    return spec.base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
+    return server_url(spec, os.environ) if spec.provider in SERVED else None

@@ -108,10 +108,10 @@ class CacheFile:
 
     def _run(self, work: Callable[[sqlite3.Connection], list[str]], *, create: bool) -> list[str]:
         """What the work gives on the open file; nothing where there is no file that can be used."""
-        if not self._usable or not (create or self._connection or self._path.exists()):
+        if not self._usable:
             return []
         try:
-            return work(self._open())
+            return work(self._open()) if create or self._connection or self._path.exists() else []
         except (sqlite3.Error, OSError) as error:
             return self._after(error, work)
 

@@ -122,7 +122,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_folder_that_may_not_be_read_is_told_and_the_file_left_alone(open_folder: Path) -> None:
     source = a_file(open_folder, b"old\n")
     open_folder.chmod(stat.S_IWUSR | stat.S_IXUSR)
-    with pytest.raises(FileAccessError, match="cannot open the folder .*: Permission denied") as caught:
+    with pytest.raises(FileAccessError, match=r"cannot open the folder .*: Permission denied") as caught:
         write_back(source, "new\n")
     assert caught.value.hint == "give yourself the right to read it"
     assert source.path.read_bytes() == b"old\n"

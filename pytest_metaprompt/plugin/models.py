@@ -147,6 +147,10 @@ class Models:
         """The same models under a repair's own budget; the meta model's calls belong to the suite's cassette."""
         return RepairModels(self, suite, budget)
 
+    def used(self, role: str) -> Tally:
+        """What a role used so far."""
+        return self._ledger.of(role)
+
     def usage(self) -> TotalUsage:
         """What the session used so far."""
         total = self._ledger.total

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from pytest_metaprompt.errors import EnvelopeError, ModelCallError
+from pytest_metaprompt.errors import EnvelopeError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.repair.envelope import SCHEMA, Envelope, Patch, apply_patch, read_envelope
 from pytest_metaprompt.repair.meta_prompt import CONTEXT, build_messages, correction
@@ -26,7 +26,7 @@ class Reflect:
 
     `propose` raises `ModelCallError` when the model cannot be reached, `DeclinedError` when it sees nothing to repair,
     `EnvelopeError` when its second answer cannot be used either, and `SetupError` when nothing would fit into the
-    model's context.
+    model's context. The client is asked for structured output; `StructuredClient` does without where a server has none.
     """
 
     client: Client
@@ -36,25 +36,18 @@ class Reflect:
         """The proposals of one answer; patches that do not fit the routine are put right once, then dropped."""
         routine = parse_routine(state.text, name=state.routine, form=state.form)
         messages = build_messages(state, context=self.model.context or CONTEXT)
-        reply = await self._ask(messages)
+        reply = await self.client.ask(self._request(messages))
         try:
             return _proposals(routine, reply)
         except DeclinedError:
             raise
         except EnvelopeError as error:
             messages = (*messages, *correction(reply.text, str(error)))
-        reply = await self._ask(messages)
+        reply = await self.client.ask(self._request(messages))
         return _usable(routine, _envelope(reply))
 
-    async def _ask(self, messages: tuple[Message, ...]) -> Reply:
-        request = Request(self.model, messages, params={"response_format": STRUCTURED})
-        try:
-            return await self.client.ask(request)
-        except ModelCallError as error:
-            if "response_format" not in error.message and "json_schema" not in error.message:
-                raise
-        # The server does not know structured output and says so: plain text will do.
-        return await self.client.ask(replace(request, params={}))
+    def _request(self, messages: tuple[Message, ...]) -> Request:
+        return Request(self.model, messages, params={"response_format": STRUCTURED})
 
 
 def _proposals(routine: Routine, reply: Reply) -> list[Proposal]:

@@ -191,10 +191,14 @@ class Hooks:
             self._desk.close()
         if self._used is not None:
             from pytest_metaprompt.plugin.after import finish
+            from pytest_metaprompt.plugin.interrupts import interrupts_held
 
             if self._used.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = pytest.ExitCode.OK
-            finish(self._used, session)
+            with interrupts_held() as held:
+                finish(self._used, session)
+            if held.came:
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """The table of suites and the evidence of repairs."""

@@ -38,6 +38,9 @@ CACHE_FILE = "cache.db"
 META_CALL = Usage(input_tokens=8_000, output_tokens=2_000)
 """What a call of the meta model is taken to use before one was made."""
 
+BATCHED_OUTPUT = 1_000
+"""How many tokens a reply in a batch is taken to have, where no limit is set: there is no first reply to learn from."""
+
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.batching import Batching
     from pytest_metaprompt.plugin.tracing import Tracing
@@ -104,11 +107,19 @@ class Models:
         client: Client = _Opened(self, spec, embeds=embeds)
         if self.tracing is not None:
             client = self.tracing.client(client, embeds=embeds)
+        together = False
         if self.batching is not None:
             client = self.batching.live(client)
-            if batched:
-                client = self.batching.batched(client, spec, lambda usage: cost_of(usage, self.price(spec)))
-        return LimitedClient(PricedClient(client, lambda: self.price(spec)), self._caps, lambda: self.price(spec))
+            together = batched and self.batching.takes(spec)
+            if together:
+                client = self.batching.batched(client, lambda usage: cost_of(usage, self.price(spec)))
+        return LimitedClient(
+            PricedClient(client, lambda: self.price(spec)),
+            self._caps,
+            lambda: self.price(spec),
+            likely_output=BATCHED_OUTPUT if together else 1,
+            together=together,
+        )
 
     def cached(self, client: Client, spec: ModelSpec, *, anew: bool = False) -> Client:
         """The client behind the cache, unless that is switched off. With `anew` the cache only takes."""

@@ -400,6 +400,23 @@ def test_a_cap_on_calls_holds_for_a_batch(start: Start) -> None:
     assert [len(lines) for lines in lines_of(batches)] == [2]
 
 
+@pytest.mark.parametrize("cap", ["--metaprompt-max-cost=1", "--metaprompt-max-tokens=100000"])
+def test_under_a_cap_with_room_for_all_everything_still_goes_out_in_one_batch(start: Start, cap: str) -> None:
+    project, batches = start(SUITE.replace("0}", "0, price: {input_per_mtok: 2, output_per_mtok: 10}}", 1))
+    after = run(project, cap)
+    after.result.assert_outcomes(passed=2, failed=1)
+    assert [len(lines) for lines in lines_of(batches)] == [3]
+    assert project.server.requests == []
+    assert after.report["usage"]["cost_usd"] == pytest.approx(3 * 6e-6)
+
+
+@pytest.mark.parametrize("cap", ["--metaprompt-max-cost=0.025", "--metaprompt-max-tokens=2500"])
+def test_a_cap_with_room_for_two_replies_holds_for_a_batch(start: Start, cap: str) -> None:
+    project, batches = start(SUITE.replace("0}", "0, price: {input_per_mtok: 2, output_per_mtok: 10}}", 1))
+    run(project, cap, "--metaprompt-concurrency=3")
+    assert [len(lines) for lines in lines_of(batches)] == [2]
+
+
 def test_batches_and_worker_processes_do_not_go_together(start: Start) -> None:
     project, batches = start()
     after = project.run("--metaprompt-batch", "-n", "2", own_process=True)

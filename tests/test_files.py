@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import stat
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -119,25 +117,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the rights are those of POSIX")
-def test_a_folder_that_may_not_be_read_is_told_and_the_file_left_alone(open_folder: Path) -> None:
-    source = a_file(open_folder, b"old\n")
-    open_folder.chmod(stat.S_IWUSR | stat.S_IXUSR)
+def test_a_folder_that_may_not_be_read_is_told_and_the_file_left_alone(own_folder: Path) -> None:
+    source = a_file(own_folder, b"old\n")
+    own_folder.chmod(stat.S_IWUSR | stat.S_IXUSR)
     with pytest.raises(FileAccessError, match=r"cannot open the folder .*: Permission denied") as caught:
         write_back(source, "new\n")
     assert caught.value.hint == "give yourself the right to read it"
     assert source.path.read_bytes() == b"old\n"
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder of somebody without special rights, who we are for as long as the test runs."""
-    with tempfile.TemporaryDirectory() as name:
-        if os.getuid() == 0:
-            os.chown(name, 65534, -1)
-            os.seteuid(65534)
-        try:
-            yield Path(name)
-        finally:
-            if os.getuid() == 0:
-                os.seteuid(0)
-            Path(name).chmod(0o700)

@@ -4,6 +4,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from pytest_metaprompt.clients.cache import AnewStore, CachedClient
 from pytest_metaprompt.clients.cache_file import CacheFile, CacheStore
 from pytest_metaprompt.testing import ScriptedClient
@@ -176,3 +178,18 @@ def test_ten_thousand_replies_are_read_in_well_under_a_second(tmp_path):
         file.close()
         spent.append(time.process_time() - began)
     assert spent[1] < 1.0, spent
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the rights are those of POSIX")
+def test_a_folder_that_may_not_be_entered_is_told_and_everything_is_asked(own_folder):
+    file, store = opened(own_folder)
+    ask(CachedClient(counting(), store))
+    file.close()
+    (own_folder / "own").chmod(0)
+    warnings, inner = [], counting()
+    file, store = opened(own_folder, warnings=warnings)
+    assert ask(CachedClient(inner, store)).text == "reply to hello"
+    file.close()
+    assert len(inner.requests) == 1
+    assert len(warnings) == 1
+    assert "cannot be used, so it is left out: Permission denied" in warnings[0]

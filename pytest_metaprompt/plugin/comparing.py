@@ -146,5 +146,7 @@ def try_to_save(state: PromptSession, path: Path) -> None:
     """Write the baseline, or say why not."""
     try:
         save_baseline(state, path)
-    except (MetapromptError, OSError) as error:
+    except MetapromptError as error:
         state.notes.append(f"the baseline was not written: {error}")
+    except OSError as error:
+        state.notes.append(f"the baseline was not written: {path}: {error.strerror or error}")

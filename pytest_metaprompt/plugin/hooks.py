@@ -187,18 +187,24 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports, stop what is under way, and set the exit code."""
+        if self._desk is None and self._used is None:
+            return
+        from pytest_metaprompt.plugin.interrupts import interrupts_held
+
+        with interrupts_held() as held:
+            self._finish(session)
+        if held.came:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
+
+    def _finish(self, session: pytest.Session) -> None:
         if self._desk is not None:
             self._desk.close()
         if self._used is not None:
             from pytest_metaprompt.plugin.after import finish
-            from pytest_metaprompt.plugin.interrupts import interrupts_held
 
             if self._used.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = pytest.ExitCode.OK
-            with interrupts_held() as held:
-                finish(self._used, session)
-            if held.came:
-                session.exitstatus = pytest.ExitCode.INTERRUPTED
+            finish(self._used, session)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """The table of suites and the evidence of repairs."""

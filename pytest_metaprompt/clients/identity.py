@@ -10,7 +10,7 @@ from pytest_metaprompt.clients.local import find_weights
 from pytest_metaprompt.errors import SetupError
 from pytest_metaprompt.suites import ModelSpec
 
-_LIVE = ("python", "echo")
+_LIVE = ("python", "echo", "exec", "promptfoo-python")
 
 
 def runs_live(spec: ModelSpec) -> bool:

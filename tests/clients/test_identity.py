@@ -31,7 +31,7 @@ def test_a_local_model_is_known_by_its_file_as_it_is_now(tmp_path):
     assert told(ModelSpec("local", "none.gguf"), tmp_path) is None
 
 
-@pytest.mark.parametrize("provider", ["python", "echo", "of-a-plugin"])
+@pytest.mark.parametrize("provider", ["python", "echo", "exec", "promptfoo-python", "of-a-plugin"])
 def test_what_is_not_known_is_not_kept(provider, tmp_path):
     assert told(ModelSpec(provider, "x"), tmp_path) is None
     assert runs_live(ModelSpec(provider, "x")) == (provider != "of-a-plugin")

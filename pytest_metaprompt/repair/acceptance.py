@@ -99,15 +99,22 @@ async def race(bench: Bench, entrants: Sequence[Entrant], failing: Sequence[str]
         first, *rest = standings
         if not first.left:
             return standings
-        standings = [await _run_on(bench, first), *rest]
+        standings = [await _run_on(bench, first, heat=_HEAT), *rest]
 
 
-async def _run_on(bench: Bench, standing: Standing) -> Standing:
-    """The standing after one more heat."""
-    text, heat = standing.entrant.text, standing.left[:_HEAT]
-    passed = await each(heat, lambda key: bench.first(text, key), limit=bench.limit)
-    won = [key for key, win in zip(heat, passed, strict=True) if win]
-    return Standing(standing.entrant, (*standing.fixed, *won), standing.left[_HEAT:])
+async def _run_on(bench: Bench, standing: Standing, *, heat: int) -> Standing:
+    """The standing after trying so many more cases."""
+    text, tried = standing.entrant.text, standing.left[:heat]
+    passed = await each(tried, lambda key: bench.first(text, key), limit=bench.limit)
+    won = [key for key, win in zip(tried, passed, strict=True) if win]
+    return Standing(standing.entrant, (*standing.fixed, *won), standing.left[heat:])
+
+
+async def beside(bench: Bench, first: Standing, other: Standing) -> Standing:
+    """The other one after trying what it has left of the cases that the first one does not fix."""
+    open_cases = [key for key in other.left if key not in first.fixed]
+    tried = await _run_on(bench, Standing(other.entrant, left=tuple(open_cases)), heat=len(open_cases))
+    return Standing(other.entrant, (*other.fixed, *tried.fixed), tuple(key for key in other.left if key in first.fixed))
 
 
 @dataclass(frozen=True, slots=True)

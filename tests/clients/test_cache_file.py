@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -160,6 +161,24 @@ def test_processes_share_one_file(tmp_path):
     with sqlite3.connect(path) as raw:
         assert raw.execute("SELECT count(*) FROM replies").fetchone() == (300,)
     raw.close()
+
+
+def test_a_process_that_is_just_beginning_with_the_file_is_waited_for(tmp_path):
+    (tmp_path / "own").mkdir()
+    other = sqlite3.connect(tmp_path / "own" / "cache.db", check_same_thread=False)
+    other.execute("CREATE TABLE theirs (a)")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM theirs").fetchone()
+    warnings = []
+    file, store = opened(tmp_path, warnings=warnings)
+    done = threading.Timer(0.5, other.close)
+    done.start()
+    ask(CachedClient(counting(), store))
+    file.close()
+    done.join()
+    assert warnings == []
+    inner = counting()
+    assert ask(CachedClient(inner, opened(tmp_path)[1])).cached
 
 
 def test_ten_thousand_replies_are_read_in_well_under_a_second(tmp_path):

@@ -167,8 +167,7 @@ def test_a_process_that_is_just_beginning_with_the_file_is_waited_for(tmp_path):
     (tmp_path / "own").mkdir()
     other = sqlite3.connect(tmp_path / "own" / "cache.db", check_same_thread=False)
     other.execute("CREATE TABLE theirs (a)")
-    other.execute("BEGIN")
-    other.execute("SELECT * FROM theirs").fetchone()
+    other.execute("BEGIN IMMEDIATE")
     warnings = []
     file, store = opened(tmp_path, warnings=warnings)
     done = threading.Timer(0.5, other.close)

@@ -243,6 +243,18 @@ cases:
 """
 
 
+def assert_replayed_to_the_same_bytes(project: Project, first: After) -> None:
+    """The repair of a first run, once more from its cassette and without a server."""
+    project.write(routine_dot_md="You read numbers.\n")
+    unplug(project)
+    second = record(project, "none", "--metaprompt-fix")
+    assert not project.server.requests
+    assert second.files["routine.md"] == first.files["routine.md"]
+    assert second.files[CASSETTE] == first.files[CASSETTE]
+    for key in ("status", "reason", "before", "after", "fixed", "flaky", "broken", "holdout", "proposals", "diff"):
+        assert second.report["repairs"][0][key] == first.report["repairs"][0][key], key
+
+
 def test_a_whole_repair_of_a_noisy_model_replays_offline_to_the_same_bytes(project: Project) -> None:
     chance = random.Random(7)
 
@@ -258,14 +270,7 @@ def test_a_whole_repair_of_a_noisy_model_replays_offline_to_the_same_bytes(proje
     first = record(project, "once", "--metaprompt-fix")
     assert first.report["repairs"][0]["status"] == "applied"
     assert {line["role"] for line in lines_of(project)} == {"target", "meta"}
-    project.write(routine_dot_md="You read numbers.\n")
-    unplug(project)
-    second = record(project, "none", "--metaprompt-fix")
-    assert not project.server.requests
-    assert second.files["routine.md"] == first.files["routine.md"]
-    assert second.files[CASSETTE] == first.files[CASSETTE]
-    for key in ("status", "before", "after", "fixed", "flaky", "broken", "holdout", "proposals", "diff"):
-        assert second.report["repairs"][0][key] == first.report["repairs"][0][key], key
+    assert_replayed_to_the_same_bytes(project, first)
 
 
 JUDGED = """\
@@ -297,14 +302,7 @@ def test_a_whole_repair_with_a_noisy_judge_replays_offline_to_the_same_bytes(pro
     project.suite(JUDGED + "".join(f'  - {{id: c{n}, input: "take {n}", {rubric}}}\n' for n in range(1, 25)))
     first = record(project, "once", "--metaprompt-fix")
     assert {line["role"] for line in lines_of(project)} == {"target", "judge", "meta"}
-    project.write(routine_dot_md="You read numbers.\n")
-    unplug(project)
-    second = record(project, "none", "--metaprompt-fix")
-    assert not project.server.requests
-    assert second.files["routine.md"] == first.files["routine.md"]
-    assert second.files[CASSETTE] == first.files[CASSETTE]
-    for key in ("status", "reason", "before", "after", "fixed", "flaky", "broken", "holdout", "proposals", "diff"):
-        assert second.report["repairs"][0][key] == first.report["repairs"][0][key], key
+    assert_replayed_to_the_same_bytes(project, first)
 
 
 def test_a_proposal_that_breaks_a_case_is_refused_in_the_replay_for_the_same_reason(project: Project) -> None:

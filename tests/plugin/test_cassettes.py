@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_metaprompt.testing import Fault
-from tests.conftest import RULE, Body, Project, append, envelope, number_of, obeys_the_rule, system_of
+from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule, system_of
 
 SUITE = """\
 routine: routine.md

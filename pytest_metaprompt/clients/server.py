@@ -25,7 +25,7 @@ from pytest_metaprompt.clients.calls import (
 from pytest_metaprompt.clients.completions import error_text, read_usage
 from pytest_metaprompt.clients.connection import HttpAnswer, NoAnswerError
 from pytest_metaprompt.clients.http import Http, open_http, post
-from pytest_metaprompt.clients.pace import Paces, Turn
+from pytest_metaprompt.clients.pace import Paces, Turn, beyond
 from pytest_metaprompt.clients.rate import Rate
 from pytest_metaprompt.clients.rate_headers import retry_after_s
 from pytest_metaprompt.errors import CallNotMadeError, ModelCallError
@@ -119,7 +119,7 @@ class ModelServer:
     async def _call(self, url: str, tries: _Tries) -> tuple[object, float]:
         # The first turn is waited for outside of the limit: how long the queue is, is not the server's doing.
         size = len(tries.payload) // 4 if self._token_rate else 0
-        turn = await self._pace.enter(self._rates, size=size)
+        turn = await self._pace.enter(self._rates, size=size, patience_s=tries.limit_s)
         tries.deadline = self._pace.clock.now() + tries.limit_s
         try:
             async with asyncio.timeout(tries.limit_s):
@@ -184,8 +184,7 @@ class ModelServer:
         if most is not None and tries.done > most:
             raise trouble
         if self._pace.clock.now() + wait_s > tries.deadline:
-            told = f"{trouble.message} (the wait of {wait_s:.3g} s goes beyond timeout_s, {tries.limit_s:g} s)"
-            raise ModelCallError(told)
+            raise ModelCallError(beyond(trouble.message, wait_s, tries.limit_s))
         if wait_s > 0:
             await self._pace.sleep(wait_s, why)
 

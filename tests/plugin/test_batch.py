@@ -353,6 +353,22 @@ def test_batches_are_listed_and_cancelled_by_a_command(start: Start, capsys: pyt
     assert batches.begun["batch_1"].status == "cancelling"
 
 
+def test_a_batch_that_was_perhaps_begun_is_listed_as_that(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    from pytest_metaprompt.commands import main
+
+    broken = [Fault.broken_off()]
+    project, _ = start(faults={"begun": broken, "list": broken * 3})
+    after = run(project)
+    after.result.assert_outcomes(errors=3)
+    assert "run the same command again: it looks for the batch before it sends another" in after.text
+    capsys.readouterr()
+    assert main(["batches", "--root", str(project.path)]) == 0
+    assert re.search(r"^\(perhaps begun, of file-1\)  small  3 requests", capsys.readouterr().out, re.MULTILINE)
+    assert main(["batches", "--cancel", "file-1", "--root", str(project.path)]) == 1
+    run(project).result.assert_outcomes(passed=2, failed=1)
+    assert log_of(project) == ""
+
+
 def test_other_models_are_asked_live_and_the_summary_says_so(start: Start) -> None:
     project, batches = start()
     project.write(app_dot_py="def answer(messages):\n    return '12'\n")

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.cancel is None:
         for sent in batches:
             print(_line(sent))
-        print(f"{len(batches)} batches under way or not fetched yet")
+        print(f"{len(batches)} {'batch' if len(batches) == 1 else 'batches'} under way or not fetched yet")
         return 0
     found = {sent.batch: sent for sent in batches if sent.batch}
     if arguments.cancel not in found:

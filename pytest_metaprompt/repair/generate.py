@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pytest_metaprompt.errors import EnvelopeError, MetapromptError
 from pytest_metaprompt.fences import fenced
 from pytest_metaprompt.protocols import Client
-from pytest_metaprompt.repair.envelope import first_object
+from pytest_metaprompt.repair.envelope import first_object, whole_text
 from pytest_metaprompt.repair.meta_prompt import correction
 from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.suites import Json, Message, ModelSpec
@@ -118,9 +118,7 @@ def read_draft(reply: Reply, brief: Brief, *, strict: bool) -> Draft:
     Raises:
         EnvelopeError: There is no draft, or it names a tool that does not exist; the message says all that is wrong.
     """
-    if reply.finish_reason == "length":
-        raise EnvelopeError("the answer was cut off at its length limit")
-    value = first_object(reply.text)
+    value = first_object(whole_text(reply))
     draft = Draft(_routine(value), _texts(value, "covers"), _texts(value, "questions"))
     missing = unnamed_sections(draft, brief.document)
     wrong = list(_complaints(draft, brief))

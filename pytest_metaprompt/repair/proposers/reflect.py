@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_metaprompt.errors import EnvelopeError
 from pytest_metaprompt.protocols import Client
-from pytest_metaprompt.repair.envelope import SCHEMA, Envelope, Patch, apply_patch, read_envelope
+from pytest_metaprompt.repair.envelope import SCHEMA, Envelope, Patch, apply_patch, read_envelope, whole_text
 from pytest_metaprompt.repair.meta_prompt import CONTEXT, build_messages, correction
 from pytest_metaprompt.results import Proposal, RepairState, Reply, Request
 from pytest_metaprompt.routines import Routine, parse_routine
@@ -69,9 +69,7 @@ def _usable(routine: Routine, envelope: Envelope) -> list[Proposal]:
 
 
 def _envelope(reply: Reply) -> Envelope:
-    if reply.finish_reason == "length":
-        raise EnvelopeError("the answer was cut off at its length limit")
-    envelope = read_envelope(reply.text)
+    envelope = read_envelope(whole_text(reply))
     if envelope.verdict != "repair":
         raise DeclinedError(f"{envelope.verdict}: {envelope.reason or 'no reason given'}")
     return envelope

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from pytest_metaprompt.errors import EnvelopeError, MetapromptError
 from pytest_metaprompt.fences import fenced
@@ -175,11 +176,10 @@ def _tool_names(tools: Sequence[Mapping[str, Json]]) -> set[str]:
 def sections(document: str) -> list[str]:
     """The headings of a Markdown document that have a text of their own, without marks and a table of contents."""
     headings = list(_HEADING.finditer(document))
-    ends = [heading.start() for heading in headings[1:]] + [len(document)]
     found = [
         _plain(heading[1])
-        for heading, end in zip(headings, ends, strict=True)
-        if document[heading.end() : end].strip().strip("-*_ \n")
+        for heading, following in zip_longest(headings, headings[1:])
+        if document[heading.end() : following.start() if following else None].strip().strip("-*_ \n")
     ]
     return [title for title in found if "table of contents" not in title.casefold()]
 

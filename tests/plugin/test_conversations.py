@@ -152,6 +152,7 @@ def test_a_routine_is_repaired_by_its_conversations(airline: Project) -> None:
     assert (repair["status"], repair["fixed"], repair["broken"]) == ("applied", ["bob"], [])
     assert repair["calls"]["customer"] >= 2
     assert f"{repair['calls']['customer']} customer" in after.text
+    assert re.search(r"about (\d+) target calls, \1 customer calls and 3 meta calls", after.text)
     shown = json.dumps(airline.asked("big"))
     assert "I am Bob Smith" in shown
     assert "process_full_refund" in shown

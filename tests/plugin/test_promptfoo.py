@@ -152,6 +152,26 @@ def test_providers_of_the_users_own_are_asked(project: Project) -> None:
     project.run("promptfooconfig.yaml").result.assert_outcomes(passed=2)
 
 
+def test_the_users_own_programs_are_run_and_neither_they_nor_their_keys_recorded(project: Project) -> None:
+    project.write_bytes("own.py", b"def call_api(prompt, options, context):\n    return {'output': 'old'}\n")
+    project.write_bytes("own.sh", b"#!/bin/sh\necho old\n").chmod(0o755)
+    config(
+        project,
+        "prompts: ['Q {{q}}']\nproviders:\n"
+        "  - {id: 'file://own.py', config: {apiKey: sk-secret-1}}\n"
+        "  - {id: 'exec:./own.sh', env: {OWN_KEY: sk-secret-2}}\n"
+        "tests: [{vars: {q: x}, assert: [{type: equals, value: new}]}]\n",
+    )
+    first = project.run("promptfooconfig.yaml", "--metaprompt-record=once", own_process=True)
+    first.result.assert_outcomes(failed=2)
+    assert not [name for name in first.files if name.startswith("cassettes/")]
+    project.write_bytes("own.py", b"def call_api(prompt, options, context):\n    return {'output': 'new'}\n")
+    project.write_bytes("own.sh", b"#!/bin/sh\necho new\n").chmod(0o755)
+    second = project.run("promptfooconfig.yaml", "--metaprompt-record=once", own_process=True)
+    second.result.assert_outcomes(passed=2)
+    assert "sk-secret" not in first.text + second.text
+
+
 def reads_numbers(body: Body) -> str:
     """A target that answers with the bare number only if its prompt says so anywhere."""
     number = number_of(body)

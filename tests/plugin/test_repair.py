@@ -245,6 +245,15 @@ def test_a_nonsense_answer_gets_one_chance_to_be_put_right(broken: Project) -> N
     assert "That answer cannot be used" in broken.asked("big")[1]["messages"][-1]["content"]
 
 
+def test_a_server_without_structured_output_is_asked_for_it_once(broken: Project) -> None:
+    answers = iter(["oops", envelope(append(RULE))])
+    refusal = json.dumps({"error": {"message": "response_format is not supported by this model"}})
+    broken.meta = lambda body: Fault.status(400, refusal) if "response_format" in body else next(answers)
+    after = broken.run("--metaprompt-fix")
+    assert repair_of(after)["status"] == "applied"
+    assert ["response_format" in body for body in broken.asked("big")] == [True, False, False]
+
+
 MISFIT = {"hypothesis": "misfit", "edits": [{"message": 0, "op": "delete", "anchor": "not in it"}]}
 
 

@@ -113,10 +113,14 @@ def _tool_call(call: object) -> ToolCall:
 
 def _json_object(raw: str) -> Mapping[str, Json] | None:
     try:
-        value: Json = json.loads(raw)
+        value: Json = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, Mapping) else None
+
+
+def _refuse_constant(name: str) -> Json:
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _logprobs(found: object) -> tuple[float, ...]:

@@ -81,7 +81,7 @@ def _baseline(state: PromptSession, loaded: LoadedSuite, run: Run) -> BaselinePa
 def _write(state: PromptSession, path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_new(path, text)
+        write_new(path, _in_utf8(text))
         shown = path.relative_to(state.root) if path.is_relative_to(state.root) else path
         state.notes.append(f"report written to {shown}")
     except OSError as error:
@@ -92,6 +92,11 @@ def _append(state: PromptSession, path: Path, text: str) -> None:
     """Add to the step's summary; other steps and tools write there, too."""
     try:
         with path.open("a", encoding="utf-8") as file:
-            file.write(text)
+            file.write(_in_utf8(text))
     except OSError as error:
         state.notes.append(f"the step summary was not written: {path}: {error.strerror or error}")
+
+
+def _in_utf8(text: str) -> str:
+    """The text with half of a surrogate pair, which a model may write and UTF-8 cannot, as its escape: `\\ud83d`."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

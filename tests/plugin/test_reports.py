@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pytest_metaprompt.testing import completion
 from tests.conftest import Project, number_of
 
 SUITE = """\
@@ -53,3 +54,16 @@ def test_a_folder_in_the_way_is_said_and_leaves_nothing_half_written(project: Pr
     assert "the report was not written" in after.text
     assert after.code == 1
     assert {name for name in after.files if name.startswith(("out", "good"))} == {"good.md", "out/run.html/keep.txt"}
+
+
+def test_half_a_surrogate_pair_in_a_reply_is_an_escape_in_the_reports(project: Project, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.txt"
+    env = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(summary)}
+    project = ready(project)
+    project.target = lambda body: completion("12 \ud83d")
+    after = project.run("--metaprompt-report=run.html", "--metaprompt-report=run.md", env=env)
+    assert after.code == 1
+    attempts = [case["attempts"][0]["text"] for case in after.report["suites"][0]["cases"]]
+    assert attempts == ["12 \ud83d", "12 \ud83d"]
+    assert b"12 \\ud83d" in after.files["run.html"]
+    assert summary.read_text(encoding="utf-8").startswith("## Prompt tests")

@@ -17,9 +17,10 @@ from pytest_metaprompt.converting.drafts import Draft, Source
 from pytest_metaprompt.converting.promptfoo_checks import Checks
 from pytest_metaprompt.converting.promptfoo_models import first_target
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.formats.marked import read_marked
 from pytest_metaprompt.formats.promptfoo.cases import ColumnCase, read_cases
-from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, env_texts, read_document
+from pytest_metaprompt.formats.promptfoo.document import Fields, env_texts, read_document
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.formats.promptfoo.prompts import Prompt, read_prompts
 from pytest_metaprompt.formats.promptfoo.providers import Provider
@@ -175,7 +176,7 @@ class _Reader:
     def _values(self, given: Mapping[str, Json]) -> dict[str, Json]:
         """The vars as the prompt sees them."""
         for name, value in given.items():
-            if isinstance(value, str) and value.startswith(PREFIX) and not value.endswith(_TEXT_FILES):
+            if isinstance(value, str) and value.startswith(FILE_PREFIX) and not value.endswith(_TEXT_FILES):
                 raise MetapromptError(f"its var {name!r} comes from {value!r}")
         values = {name: js_value(value) for name, value in given.items()}
         values = resolve_variables(load_variables(values, folder=self._folder.path, prompt=self._text))

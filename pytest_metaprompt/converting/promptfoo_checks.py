@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pytest_metaprompt.converting.drafts import Draft
 from pytest_metaprompt.errors import MetapromptError
-from pytest_metaprompt.formats.promptfoo.document import PREFIX
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.formats.promptfoo.providers import FROM_FILE, Provider
 from pytest_metaprompt.nunjucks import render_nunjucks
@@ -58,7 +58,7 @@ class Checks:
     def _refuse_what_is_more(self, assertion: Assertion) -> None:
         if extra := sorted(assertion.settings.keys() - {*_SETTINGS}):
             raise MetapromptError(f"a suite knows no {', '.join(map(repr, extra))} there")
-        if assertion.transform is not None and not assertion.transform.startswith(PREFIX):
+        if assertion.transform is not None and not assertion.transform.startswith(FILE_PREFIX):
             raise MetapromptError("its transform is JavaScript: put it into a file, and write  transform: file://...")
         if assertion.kind in _CODE and (shape := self._shape()):
             raise MetapromptError(f"with {shape} its output is not the text of the reply, which it is in a suite")
@@ -108,7 +108,7 @@ class Checks:
 
     def _text(self, text: str, values: Mapping[str, Json]) -> str:
         """A text as a suite has it: with its plain `{{name}}`, and with everything else put in."""
-        if text.startswith(PREFIX):
+        if text.startswith(FILE_PREFIX):
             return self._moved(text)
         names, without = placeholder_names(text), _NAME.sub("", text)
         is_plain = "{{" not in without and "{%" not in without
@@ -123,7 +123,7 @@ class Checks:
         return rendered
 
     def _filled(self, value: Json, values: Mapping[str, Json]) -> Json:
-        if isinstance(value, str) and not value.startswith(PREFIX):
+        if isinstance(value, str) and not value.startswith(FILE_PREFIX):
             return render_nunjucks(value, values)
         if isinstance(value, list):
             return [self._filled(item, values) for item in value]
@@ -131,9 +131,9 @@ class Checks:
 
     def _moved(self, text: str) -> str:
         """A `file://` as it is seen from the suite's folder."""
-        name, colon, function = text.removeprefix(PREFIX).partition(":")
+        name, colon, function = text.removeprefix(FILE_PREFIX).partition(":")
         path = os.path.relpath(self.folder.path / name, self.draft.source.folder)
-        return f"{PREFIX}{Path(path).as_posix()}{colon}{function}"
+        return f"{FILE_PREFIX}{Path(path).as_posix()}{colon}{function}"
 
 
 def _pythons(pattern: str) -> str:

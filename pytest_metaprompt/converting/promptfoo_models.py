@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pytest_metaprompt.converting.drafts import Draft, as_mapping, as_str
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.formats.marked import Marked
-from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, env_texts
+from pytest_metaprompt.formats.promptfoo.document import Fields, env_texts
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.formats.promptfoo.providers import FROM_FILE, Provider, read_provider
 from pytest_metaprompt.suites import Json
@@ -74,7 +75,7 @@ def _tools_file(node: Marked) -> str | None:
         (inner,) = written.values()
         written = as_mapping(inner)
     tools = as_str(as_mapping(written.get("config")).get("tools"))
-    return None if tools is None else tools.removeprefix(PREFIX)
+    return None if tools is None else tools.removeprefix(FILE_PREFIX)
 
 
 def _unmarked(value: Json) -> Json:

@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_metaprompt.errors import FileAccessError, MetapromptError, SuiteFileError, did_you_mean
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.errors import MetapromptError, SuiteFileError, did_you_mean
 from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, check_unique, read_id
 from pytest_metaprompt.formats.filling import Filling
 from pytest_metaprompt.formats.github_judges import BUILT_IN, rubric_of
-from pytest_metaprompt.formats.marked import Marked, read_marked
+from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.models import ParseModel
-from pytest_metaprompt.formats.problems import Problems, shown_path
+from pytest_metaprompt.formats.problems import Problems, read_tree, shown_path
 from pytest_metaprompt.suites import Assertion, Case, Json, ModelSpec, RoutineRef, Suite
 from pytest_metaprompt.templates import as_text, fill
 
@@ -76,16 +75,11 @@ def read_github(path: Path, *, root: Path, parse_model: ParseModel, check_assert
 
 
 def _read_top(path: Path, problems: Problems) -> Marked:
-    try:
-        document = read_marked(read_text(path).text, problems.path)
-    except FileAccessError as error:
-        raise SuiteFileError([error]) from None
-    for problem in document.problems:
-        problems.add_error(problem, problems.at(1))
-    if not isinstance(document.root.value, dict) or "messages" not in document.root.mapping():
+    top = read_tree(path, problems)
+    if not isinstance(top.value, dict) or "messages" not in top.mapping():
         hint = "a prompt file has  messages: [{role: user, content: ...}]  and, to be tested, testData and evaluators"
         raise SuiteFileError([MetapromptError("no messages", where=problems.at(1), hint=hint)])
-    return document.root
+    return top
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.plugin.fixtures import uses_routine
-from pytest_metaprompt.plugin.keys import DESK, session_of
+from pytest_metaprompt.plugin.keys import DESK, session_key, session_of
 from pytest_metaprompt.plugin.options import Options
 
 if TYPE_CHECKING:
@@ -206,6 +206,4 @@ class Hooks:
     @property
     def _used(self) -> PromptSession | None:
         """The session's state, if a suite file was met."""
-        from pytest_metaprompt.plugin.keys import session_key
-
         return self.config.stash.get(session_key, None)

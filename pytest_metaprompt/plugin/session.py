@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +84,6 @@ class PromptSession:
         self.config = config
         self.options = options
         self.root = config.rootpath
-        self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.main = MainThread()
@@ -177,9 +175,14 @@ class PromptSession:
     def begin(self) -> None:
         """Set all selected cases going that are not yet. From any thread."""
         with self._beginning:
-            waiting = [key for key in self._selected if key not in self._futures]
+            waiting: dict[CaseKey, Future[CaseResult]] = {
+                key: Future() for key in self._selected if key not in self._futures
+            }
             if waiting:
-                self._begin(waiting)
+                from pytest_metaprompt.plugin.case_runs import set_going
+
+                self._futures.update(waiting)
+                set_going(self, waiting)
 
     @property
     def _selected(self) -> list[CaseKey]:
@@ -288,46 +291,3 @@ class PromptSession:
             future.cancel()
         self._thread.close(self.models.close())
         self._thread = None
-
-    def _begin(self, keys: Sequence[CaseKey]) -> None:
-        from pytest_metaprompt.runner import Job, run_jobs
-
-        futures: list[Future[CaseResult]] = [Future() for _ in keys]
-        self._futures.update(zip(keys, futures, strict=True))
-        cases = {CaseKey(suite, case.id): case for suite, one in self.suites.items() for case in one.suite.cases}
-        loaded = [self.suites[key.suite] for key in keys]
-        jobs = [Job(one.suite, cases[key], one.routine) for one, key in zip(loaded, keys, strict=True)]
-        progress = self.progress = Progress([key.suite for key in keys])
-
-        def report(index: int, result: CaseResult) -> None:
-            progress.ended(index, result)
-            self.seconds = progress.seconds
-            with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
-                futures[index].set_result(result)
-
-        def broken(index: int, error: Exception) -> None:
-            with suppress(InvalidStateError):
-                futures[index].set_exception(error)
-
-        thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
-        everything = sum(job.suite.repeat for job in jobs)
-        work = run_jobs(
-            self.models.asker(batched=True),
-            jobs,
-            # A batch takes all questions at once; live calls then keep to the limit by themselves.
-            limit=everything if self.options.batch else self.options.concurrency,
-            report=report,
-            broken=broken,
-            max_failures=self.max_failures,
-            begun=progress.begun,
-            max_seconds=self.options.timeout_s,
-        )
-        thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
-
-
-def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:
-    """Nobody waits for ever: what ended the run ends every case that has no result."""
-    trouble = StoppedError("the run was stopped") if done.cancelled() else done.exception()
-    for future in futures:
-        if not future.done():
-            future.set_exception(trouble or StoppedError("the run was stopped after enough failures"))

@@ -247,6 +247,24 @@ def test_a_repair_is_written_to_where_the_prompt_lives(broken: Project, name: st
     assert broken.run(f"promptfooconfig.yaml{where}").code == 0
 
 
+@pytest.mark.parametrize(
+    "options", ["", "defaultTest: {options: {prefix: 'Please: '}}\n"], ids=["chat", "with a prefix"]
+)
+def test_a_chat_that_a_program_gets_as_one_text_is_repaired(broken: Project, options: str) -> None:
+    broken.write_bytes(
+        "own.py",
+        f"import re\ndef call_api(prompt, options, context):\n"
+        f"    number = re.findall('take ([0-9]+)', prompt)[-1]\n"
+        f"    return {{'output': number if {RULE!r} in prompt else 'It is ' + number}}\n".encode(),
+    )
+    chat = f'[{{"role": "system", "content": "Be kind."}}, {{"role": "user", "content": "{TEXT}"}}]\n'
+    broken.write_bytes("chat.json", chat.encode())
+    config(broken, f"prompts: [file://chat.json]\nproviders: ['file://own.py']\n{options}{TESTS}")
+    after = broken.run("promptfooconfig.yaml", "--metaprompt-fix", "--metaprompt-meta=openai:big", env=meta(broken))
+    assert after.code == 0, after.text
+    assert after.files["chat.json"].decode() == chat.replace("Be kind.", f"Be kind.\\n{RULE}")
+
+
 def meta(project: Project) -> dict[str, str]:
     return {"OPENAI_BASE_URL": project.server.base_url, "OPENAI_API_KEY": "x"}
 

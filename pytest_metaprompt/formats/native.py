@@ -11,7 +11,6 @@ from pytest_metaprompt.errors import FileAccessError, MetapromptError, SuiteFile
 from pytest_metaprompt.files import read_text
 from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, Defaults, check_unique, read_case
 from pytest_metaprompt.formats.conversations import ConversationReader
-from pytest_metaprompt.formats.datasets import expand_dataset
 from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.formats.models import ModelReader, ParseModel
 from pytest_metaprompt.formats.nearby import find_file
@@ -143,6 +142,8 @@ class _Reader:
     def _forms(self, node: Marked, defaults: Defaults) -> Iterator[CaseForm]:
         entries = node.mapping()
         if "dataset" in entries:
+            from pytest_metaprompt.formats.datasets import expand_dataset
+
             yield from expand_dataset(node, defaults.vars, folder=self.folder, root=self.root, problems=self.problems)
         else:
             where = self.problems.at(node.line)

@@ -10,7 +10,7 @@ from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.plugin.fixtures import uses_routine
-from pytest_metaprompt.plugin.keys import DESK, session_of
+from pytest_metaprompt.plugin.keys import DESK, session_key, session_of
 from pytest_metaprompt.plugin.options import Options
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run a Python test ourselves where it is to be run several times, or again for a repair."""
-        if self._used is None or not self._python:
+        if not self._python or self._used is None:
             return None
         return self._used.tests.run_here(item, nextitem) or None
 
@@ -196,6 +196,12 @@ class Hooks:
                 session.exitstatus = pytest.ExitCode.OK
             finish(self._used, session)
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Let go of all that is known of the cases, before pytest searches through all objects for what was lost."""
+        if self._used is not None:
+            del config.stash[session_key]
+
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """The table of suites and the evidence of repairs."""
         if self._used is not None and self._used.suites:
@@ -206,6 +212,4 @@ class Hooks:
     @property
     def _used(self) -> PromptSession | None:
         """The session's state, if a suite file was met."""
-        from pytest_metaprompt.plugin.keys import session_key
-
         return self.config.stash.get(session_key, None)

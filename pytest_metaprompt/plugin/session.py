@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError
+from pytest_metaprompt.plugin.case_results import CaseKey, CaseResults, Ended
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
     from pytest_metaprompt.repair.patches import FileChange
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class CaseKey:
-    """A case among all suites."""
-
-    suite: SuiteKey
-    case: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +102,7 @@ class PromptSession:
         self._thread: LoopThread | None = None
         self._beginning = Lock()
         self.tracked: tuple[Tracked, ...] = ()
-        self._futures: dict[CaseKey, Future[CaseResult]] = {}
+        self._results = CaseResults()
 
     @cached_property
     def models(self) -> Models:
@@ -166,18 +159,18 @@ class PromptSession:
 
     def result_of(self, key: CaseKey) -> CaseResult:
         """The case's result, waiting for it. The first call sets all selected cases going."""
-        return self.wait(self.future_of(key))
+        return self._results.get(key) or self.wait(self.future_of(key))
 
     def future_of(self, key: CaseKey) -> Future[CaseResult]:
         """The case's result, as soon as it is there. From any thread."""
-        if key not in self._futures:
+        if not self._results.knows(key):
             self.begin()
-        return self._futures[key]
+        return self._results.future(key)
 
     def begin(self) -> None:
         """Set all selected cases going that are not yet. From any thread."""
         with self._beginning:
-            waiting = [key for key in self._selected if key not in self._futures]
+            waiting = [key for key in self._selected if not self._results.knows(key)]
             if waiting:
                 self._begin(waiting)
 
@@ -208,21 +201,15 @@ class PromptSession:
 
     def record(self, suite: SuiteKey, result: CaseResult) -> None:
         """Keep the result of a case that was not asked here, such as a Python test."""
-        future: Future[CaseResult] = Future()
-        future.set_result(result)
-        self._futures[CaseKey(suite, result.case.id)] = future
+        self._results.keep(CaseKey(suite, result.case.id), result)
 
     def runs(self) -> dict[SuiteKey, Run]:
         """What is known of each suite so far."""
-        done = {
-            key: future.result()
-            for key, future in list(self._futures.items())
-            if future.done() and not future.cancelled() and future.exception() is None
-        }
+        found = self._results.found()
         runs = {}
         for key, loaded in self.suites.items():
-            results = [done.get(CaseKey(key, case.id)) for case in loaded.suite.cases]
-            runs[key] = Run(loaded.suite, tuple(result for result in results if result is not None))
+            results = found.get(key, {})
+            runs[key] = Run(loaded.suite, tuple(results[one.id] for one in loaded.suite.cases if one.id in results))
         return runs
 
     def seconds_of(self, suite: SuiteKey) -> float:
@@ -284,30 +271,40 @@ class PromptSession:
         """Stop what is under way and let go of the models."""
         if self._thread is None:
             return
-        for future in list(self._futures.values()):
-            future.cancel()
+        self._results.end(CancelledError())
         self._thread.close(self.models.close())
         self._thread = None
 
     def _begin(self, keys: Sequence[CaseKey]) -> None:
         from pytest_metaprompt.runner import Job, run_jobs
 
-        futures: list[Future[CaseResult]] = [Future() for _ in keys]
-        self._futures.update(zip(keys, futures, strict=True))
+        self._results.expect(keys)
         cases = {CaseKey(suite, case.id): case for suite, one in self.suites.items() for case in one.suite.cases}
         loaded = [self.suites[key.suite] for key in keys]
         jobs = [Job(one.suite, cases[key], one.routine) for one, key in zip(loaded, keys, strict=True)]
         progress = self.progress = Progress([key.suite for key in keys])
+        ended: list[tuple[CaseKey, Ended]] = []
 
         def report(index: int, result: CaseResult) -> None:
             progress.ended(index, result)
             self.seconds = progress.seconds
-            with suppress(InvalidStateError):  # cancelled meanwhile: nobody wants the result
-                futures[index].set_result(result)
+            end(index, result)
 
-        def broken(index: int, error: Exception) -> None:
-            with suppress(InvalidStateError):
-                futures[index].set_exception(error)
+        def end(index: int, outcome: Ended) -> None:
+            # All that ends in one round of the loop is handed over at once, so that pytest's thread is not woken for
+            # each case of a run from the cache, only to find this one at work.
+            if not ended:
+                asyncio.get_running_loop().call_soon(hand_over)
+            ended.append((keys[index], outcome))
+
+        def hand_over() -> None:
+            self._results.put(ended)
+            ended.clear()
+
+        def finish(done: Future[None]) -> None:
+            hand_over()
+            trouble = StoppedError("the run was stopped") if done.cancelled() else done.exception()
+            self._results.end(trouble or StoppedError("the run was stopped after enough failures"), of=keys)
 
         thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
         everything = sum(job.suite.repeat for job in jobs)
@@ -317,17 +314,9 @@ class PromptSession:
             # A batch takes all questions at once; live calls then keep to the limit by themselves.
             limit=everything if self.options.batch else self.options.concurrency,
             report=report,
-            broken=broken,
+            broken=end,
             max_failures=self.max_failures,
             begun=progress.begun,
             max_seconds=self.options.timeout_s,
         )
-        thread.submit(work).add_done_callback(lambda done: _pass_on(done, futures))
-
-
-def _pass_on(done: Future[None], futures: Sequence[Future[CaseResult]]) -> None:
-    """Nobody waits for ever: what ended the run ends every case that has no result."""
-    trouble = StoppedError("the run was stopped") if done.cancelled() else done.exception()
-    for future in futures:
-        if not future.done():
-            future.set_exception(trouble or StoppedError("the run was stopped after enough failures"))
+        thread.submit(work).add_done_callback(finish)

@@ -38,27 +38,29 @@ class Question:
 class Truth:
     """What the referee knows of a final routine, each beside the same of the routine as it was.
 
-    `fixed` and `broken` count train cases, `sealed_fixed` and `sealed_broken` sealed ones. `wanted` is how many train
-    cases should be fixed.
+    `fixed` counts the train cases that pass more often, `broken` those that always passed and pass less often now, and
+    `lowered` the others that do. `sealed_fixed` and `sealed_broken` count all sealed cases that pass more and less
+    often. `wanted` is how many train cases should be fixed.
     """
 
     train: float
     sealed: float
     fixed: int
     broken: int
+    lowered: int
     sealed_fixed: int
     sealed_broken: int
     wanted: int
 
     @property
     def solved(self) -> bool:
-        """Whether everything that can be fixed is, and nothing that the cases guard is lost."""
-        return self.fixed >= self.wanted and not self.broken
+        """Whether everything that can be fixed is, and no case passes less often."""
+        return self.fixed >= self.wanted and not self.broken and not self.lowered
 
     @property
     def useless(self) -> bool:
         """Whether nothing is better on the cases and the sealed set together; only said of a routine that changed."""
-        return self.fixed + self.sealed_fixed <= self.broken + self.sealed_broken
+        return self.fixed + self.sealed_fixed <= self.broken + self.lowered + self.sealed_broken
 
     def as_json(self) -> dict[str, float]:
         """Plain numbers."""

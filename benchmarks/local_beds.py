@@ -87,6 +87,7 @@ class LocalBed:
             sealed=sum(new[1]) / len(new[1]),
             fixed=fixed[0],
             broken=broken[0],
+            lowered=0,
             sealed_fixed=fixed[1],
             sealed_broken=broken[1],
             wanted=len(old[0]) - sum(old[0]),

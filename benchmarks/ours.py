@@ -13,7 +13,7 @@ from benchmarks.bed import Bed, Candidate
 from benchmarks.counter import CapReachedError, Meter
 from pytest_metaprompt.errors import BudgetExhaustedError, Place
 from pytest_metaprompt.protocols import Proposer
-from pytest_metaprompt.repair import batching, loop
+from pytest_metaprompt.repair import batching, loop, proof
 from pytest_metaprompt.repair.acceptance import Confirmed, Entrant, Standing
 from pytest_metaprompt.repair.bench import Bench
 from pytest_metaprompt.repair.job import MERGE, Findings, RepairJob
@@ -186,8 +186,8 @@ def _without(arm: str) -> Iterator[None]:
     """The loop with one decision taken out."""
     changes: dict[str, tuple[object, str, object]] = {
         "ours-no-race": (loop, "race", _try_all),
-        "ours-no-confirm": (loop, "confirm", _believe),
-        "ours-no-guard": (loop, "guard", _look_away),
+        "ours-no-confirm": (proof, "confirm", _believe),
+        "ours-no-guard": (proof, "guard", _look_away),
         "ours-16-rounds": (loop, "MAX_ROUNDS", 16),
         "ours-twice": (loop, "MAX_ROUNDS", 16),
         "ours-long": (loop, "MAX_ROUNDS", 16),

@@ -7,7 +7,8 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ RESULTS = Path(__file__).parent / "results" / "repair"
 SIMULATED_ARMS = (*ABLATIONS, "gepa", "gepa-tuned", "gepa-greedy", "dspy-mipro", "dspy-copro", "best-of-n")
 LOCAL_ARMS = ("ours", "dspy-bootstrap", "best-of-n")
 CAP = 800
+LOCAL_CAP = 6
+"""Target calls for each case of a local bed: the model is slow."""
 
 Say = Callable[[str], None]
 
@@ -34,13 +37,12 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     for name in options.beds:
         path = options.out / f"{name}.json"
-        known = json.loads(path.read_text())["runs"] if path.exists() and options.keep else []
+        known = json.loads(path.read_text())["runs"] if path.exists() and (options.keep or options.go_on) else []
         try:
-            runs = _runs(name, options, python, known)
+            for runs in _runs(name, options, python, known):
+                path.write_text(_as_text(name, runs), encoding="utf-8")
         except MissingError as error:
             print(f"{name}: skipped, {error}")
-            continue
-        path.write_text(_as_text(name, runs), encoding="utf-8")
     return 0
 
 
@@ -61,32 +63,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--beds", nargs="+", choices=beds, default=beds, help="default: all")
     parser.add_argument("--arms", nargs="+", choices=sorted({*SIMULATED_ARMS, *LOCAL_ARMS}), help="default: all")
     parser.add_argument("--seeds", type=int, default=20, help="how many runs of each arm (default 20)")
-    parser.add_argument("--cap", type=int, help="target calls of a run, at most (default: 800, local beds their own)")
+    parser.add_argument(
+        "--cap", type=int, help=f"target calls of a run, at most (default: {CAP}, or {LOCAL_CAP} a case of a local bed)"
+    )
     parser.add_argument("--out", type=Path, default=RESULTS, help="the folder of the raw results")
     parser.add_argument("--keep", action="store_true", help="keep the other arms' runs that are in the results")
+    parser.add_argument(
+        "--go-on", action="store_true", help="run only what is not in the results yet, and keep the rest"
+    )
     parser.add_argument("--peers", type=Path, default=Path("build/peers"), help="the throw-away environment")
     return parser
 
 
-def _runs(name: str, options: argparse.Namespace, python: Path, known: list[Any]) -> list[dict[str, Any]]:
-    arms = [
-        arm
-        for arm in (SIMULATED_ARMS if name in SIMULATED else LOCAL_ARMS)
-        if options.arms is None or arm in options.arms
-    ]
-    runs = [run for run in known if run["arm"] not in arms]
-    for arm in arms:
-        for seed in range(options.seeds):
-            bed = simulated(name, seed) if name in SIMULATED else open_local(name, seed)
-            cap = options.cap or (CAP if name in SIMULATED else 16 * len(bed.train))
-            run = _run(arm, bed, cap=cap, seed=seed, python=python)
-            runs.append(run)
-            print(
-                f"{name} {arm} seed {seed}: {run['target_calls']} calls, {run['meta_calls']} meta, "
-                f"written {run['written']}, {run['after']}",
-                file=sys.stderr,
-            )
-    return runs
+def _runs(name: str, options: argparse.Namespace, python: Path, known: list[Any]) -> Iterator[list[dict[str, Any]]]:
+    """All runs so far, after each one: a long benchmark may be stopped, and go on later."""
+    every = SIMULATED_ARMS if name in SIMULATED else LOCAL_ARMS
+    arms = [arm for arm in every if options.arms is None or arm in options.arms]
+    runs = [run for run in known if options.go_on or run["arm"] not in arms]
+    done = {(run["arm"], run["seed"]) for run in runs}
+    for seed, arm in product(range(options.seeds), arms):
+        if (arm, seed) in done:
+            continue
+        bed = simulated(name, seed) if name in SIMULATED else open_local(name, seed)
+        cap = options.cap or (CAP if name in SIMULATED else LOCAL_CAP * len(bed.train))
+        run = _run(arm, bed, cap=cap, seed=seed, python=python)
+        runs.append(run)
+        print(
+            f"{name} {arm} seed {seed}: {run['target_calls']} calls, {run['meta_calls']} meta, "
+            f"written {run['written']}, {run['after']}",
+            file=sys.stderr,
+        )
+        yield sorted(runs, key=lambda one: (every.index(one["arm"]), one["seed"]))
 
 
 def _run(arm: str, bed: Bed, *, cap: int, seed: int, python: Path) -> dict[str, Any]:

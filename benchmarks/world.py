@@ -163,11 +163,13 @@ class World:
             [sum((b - a) * sign > 0 for a, b in zip(was, now, strict=True)) for was, now in zip(old, new, strict=True)]
             for sign in (1, -1)
         )
+        steady = sum(was == 1 and now < 1 for was, now in zip(old[0], new[0], strict=True))
         return Truth(
             train=sum(new[0]) / TRAIN,
             sealed=sum(new[1]) / SEALED,
             fixed=fixed[0],
-            broken=broken[0],
+            broken=steady,
+            lowered=broken[0] - steady,
             sealed_fixed=fixed[1],
             sealed_broken=broken[1],
             wanted=sum(number in self._cause for number in range(TRAIN)) if self.curable else 0,

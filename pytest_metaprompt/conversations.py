@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_metaprompt.errors import BudgetExhaustedError, MetapromptError, ModelCallError, SetupError, did_you_mean
 from pytest_metaprompt.protocols import Client
-from pytest_metaprompt.results import Attempt, Reply, Request, ToolCall, Usage
+from pytest_metaprompt.results import Attempt, Reply, Request, ToolCall, summed
 from pytest_metaprompt.suites import Json, Message, ModelSpec, Simulation
 from pytest_metaprompt.templates import as_text
 
@@ -26,6 +26,8 @@ nothing more for you, answer with {end} only.
 The customer
 {persona}"""
 
+NOBODY_PLAYS = "no model plays the customer"
+HOW_TO_PLAY = "add  model: openai:<model>  to simulate"
 OPENING = "(The agent is listening. Write the customer's first message.)"
 
 
@@ -45,8 +47,7 @@ def check_simulation(simulation: Simulation, target: ModelSpec | None) -> None:
         MetapromptError: Nobody plays the customer, or a tool is none of the target's where these are known.
     """
     if simulation.persona is not None and simulation.model is None:
-        hint = "add  model: openai:<model>  to simulate"
-        raise MetapromptError("no model plays the customer", where=simulation.where, hint=hint)
+        raise SetupError(NOBODY_PLAYS, where=simulation.where, hint=HOW_TO_PLAY)
     known = target.tool_names if target is not None else ()
     for key, names in (("tools", simulation.tools), ("end_on", simulation.end_on)):
         for name in names:
@@ -152,7 +153,7 @@ class _Talk:
         """The customer's next message; None where the customer has nothing left to say."""
         simulation = self.simulation
         if simulation.model is None or self.parties.customer is None:
-            raise SetupError("no model plays the customer", hint="add  model: openai:<model>  to simulate")
+            raise SetupError(NOBODY_PLAYS, hint=HOW_TO_PLAY)
         # What the case says before the conversation: its messages, and its input or the routine's question.
         before = self.attempt.messages[-(len(self.attempt.case.messages) + 1) :]
         heard = _as_heard([*before, *self.said], persona=simulation.persona or "")
@@ -191,24 +192,10 @@ def _with_ids(reply: Reply, *, first: int) -> Reply:
 
 
 def _as_message(reply: Reply) -> Message:
-    calls: list[Json] = [
-        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}
-        for call in reply.tool_calls
-    ]
+    calls: list[Json] = [call.in_chat for call in reply.tool_calls]
     return Message("assistant", reply.text, {"tool_calls": calls} if calls else {})
 
 
 def _last_turn(talk: _Talk) -> Reply:
     """The last turn as one reply: its last text, all its calls; tokens, time and price of the whole conversation."""
-    last, replies = talk.replies[-1], talk.replies
-    costs = [reply.cost_usd for reply in replies if reply.cost_usd is not None]
-    return replace(
-        last,
-        tool_calls=tuple(call for reply in talk.turn for call in reply.tool_calls),
-        usage=Usage(
-            sum(reply.usage.input_tokens for reply in replies), sum(reply.usage.output_tokens for reply in replies)
-        ),
-        latency_s=sum(reply.latency_s for reply in replies),
-        cost_usd=sum(costs) if len(costs) == len(replies) else None,
-        cached=all(reply.cached for reply in replies),
-    )
+    return replace(summed(talk.replies), tool_calls=tuple(call for reply in talk.turn for call in reply.tool_calls))

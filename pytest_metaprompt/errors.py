@@ -57,6 +57,16 @@ class RoutineError(MetapromptError):
 class FileAccessError(MetapromptError):
     """A file of the user cannot be read or written."""
 
+    @classmethod
+    def reading(cls, path: object, error: OSError) -> FileAccessError:
+        """A file that cannot be read, with the system's reason."""
+        return cls(f"cannot read {path}: {error.strerror or error}")
+
+    @classmethod
+    def writing(cls, path: object, error: OSError) -> FileAccessError:
+        """A file that cannot be written, with the system's reason."""
+        return cls(f"cannot write {path}: {error.strerror or error}")
+
 
 class StaleFileError(FileAccessError):
     """The file changed since it was read, so it was not overwritten."""

@@ -16,6 +16,11 @@ from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, StaleFileError
 
+OWN_FOLDER = ".metaprompt"
+"""The folder of what is kept between runs (cache, history, journal, batches), in pytest's root directory."""
+FILE_PREFIX = "file://"
+"""What marks a text in a suite as the name of a file, relative to the suite's folder unless said otherwise."""
+
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16: its mark begins with the same two bytes
@@ -47,7 +52,7 @@ def read_text(path: Path) -> SourceText:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise FileAccessError(f"cannot read {path}: {error.strerror or error}") from None
+        raise FileAccessError.reading(path, error) from None
     return _source(path, raw)
 
 
@@ -106,7 +111,7 @@ def write_back(source: SourceText, new_text: str) -> SourceText:
         try:
             _replace(real, content)
         except OSError as error:
-            raise FileAccessError(f"cannot write {source.path}: {error.strerror or error}") from None
+            raise FileAccessError.writing(source.path, error) from None
         if real.read_bytes() != content:
             _replace(real, source.raw)
             raise FileAccessError(f"{source.path} did not read back as written, so the old text was put back")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from pytest_metaprompt.files import SourceText
@@ -31,6 +31,11 @@ class ToolCall:
     arguments: Mapping[str, Json] | None
     raw_arguments: str
     id: str | None = None
+
+    @property
+    def in_chat(self) -> dict[str, Json]:
+        """The call as a message of the Chat Completions API holds it."""
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.raw_arguments}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,20 @@ class Reply:
     logprobs: tuple[float, ...] = ()
     output: Json = None
     retries: int = 0
+
+
+def summed(replies: Sequence[Reply]) -> Reply:
+    """The last of the replies, with the tokens, the time and the price of all of them; `cached` if all were stored."""
+    costs = [reply.cost_usd for reply in replies if reply.cost_usd is not None]
+    return replace(
+        replies[-1],
+        usage=Usage(
+            sum(reply.usage.input_tokens for reply in replies), sum(reply.usage.output_tokens for reply in replies)
+        ),
+        latency_s=sum(reply.latency_s for reply in replies),
+        cost_usd=sum(costs) if len(costs) == len(replies) else None,
+        cached=all(reply.cached for reply in replies),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,13 @@ class Project:
     def suite(self, text: str, *, name: str = "orders") -> Path:
         return self.write_bytes(f"{name}.metaprompt.yaml", text.replace("BASE", self.server.base_url).encode())
 
+    def reads_numbers(self, suite: str) -> Project:
+        """Itself with a routine and a suite, and a target that answers with the number in the user's message."""
+        self.write(routine_dot_md="You read numbers.\n")
+        self.suite(suite)
+        self.target = number_of
+        return self
+
     def run(
         self, *args: str, env: Mapping[str, str] | None = None, own_process: bool = False, keep_cache: bool = False
     ) -> After:

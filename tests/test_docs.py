@@ -75,10 +75,10 @@ def test_the_commands_of_the_page_do_what_it_shows(page: Path, tmp_path: Path) -
 
 
 def test_every_option_is_on_the_reference_page() -> None:
-    from pytest_metaprompt.plugin.options import _TABLE
+    from pytest_metaprompt.plugin.option_table import TABLE
 
     page = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
-    assert [option.name for option in _TABLE if f"`--metaprompt-{option.name}" not in page] == []
+    assert [option.name for option in TABLE if f"`--metaprompt-{option.name}" not in page] == []
 
 
 def test_every_assertion_is_on_the_reference_page() -> None:

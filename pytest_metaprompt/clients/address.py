@@ -12,6 +12,9 @@ from pytest_metaprompt.suites import ModelSpec
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
+GITHUB_URL = "https://models.github.ai/inference"
+"""https://docs.github.com/en/rest/models/inference; `GITHUB_MODELS_BASE_URL` names another one."""
+GITHUB_KEY = "GITHUB_TOKEN"
 _NO_KEY = "unused"  # Servers that need no key ignore it; some insist on the header.
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError
-from pytest_metaprompt.files import write_new_bytes
+from pytest_metaprompt.files import make_own_folder, write_new_bytes
 
 FILE = "batches.jsonl"
 
@@ -45,7 +45,7 @@ class BatchLog:
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise FileAccessError(f"cannot read {self.path}: {error.strerror or error}") from None
+            raise FileAccessError.reading(self.path, error) from None
         return [sent for line in lines if (sent := _sent(line)) is not None]
 
     def add(self, sent: Sent) -> None:
@@ -55,13 +55,13 @@ class BatchLog:
             FileAccessError: It cannot be written.
         """
         try:
-            self._make_folder()
+            make_own_folder(self.path.parent)
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(sent)) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise FileAccessError(f"cannot write {self.path}: {error.strerror or error}") from None
+            raise FileAccessError.writing(self.path, error) from None
 
     def settle(self, done: Mapping[str, Collection[str]]) -> None:
         """Takes out what was fetched of each batch, and batches with nothing left; the file goes with the last one.
@@ -80,12 +80,7 @@ class BatchLog:
             else:
                 self.path.unlink(missing_ok=True)
         except OSError as error:
-            raise FileAccessError(f"cannot write {self.path}: {error.strerror or error}") from None
-
-    def _make_folder(self) -> None:
-        if not self.path.parent.exists():
-            self.path.parent.mkdir(parents=True)
-            (self.path.parent / ".gitignore").write_text("# Made by pytest-metaprompt.\n*\n", encoding="utf-8")
+            raise FileAccessError.writing(self.path, error) from None
 
 
 def _without(keys: tuple[str, ...], done: Collection[str]) -> tuple[str, ...]:

@@ -121,7 +121,7 @@ class Cassette:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_new(path, text)
         except OSError as error:
-            raise FileAccessError(f"cannot write {path}: {error.strerror or error}") from None
+            raise FileAccessError.writing(path, error) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 
 from pytest_metaprompt.clients.calls import sent_params
 from pytest_metaprompt.clients.completions import error_text, read_usage
-from pytest_metaprompt.clients.pace import Paces
-from pytest_metaprompt.clients.server import ModelServer
+from pytest_metaprompt.clients.server import ServedClient
 from pytest_metaprompt.errors import ModelCallError
 from pytest_metaprompt.results import Reply, Request
-from pytest_metaprompt.suites import ModelSpec
 
 
-class EmbeddingsClient:
+class EmbeddingsClient(ServedClient):
     """Asks for the vector of the last message; the reply's text is the vector as a JSON list."""
-
-    def __init__(self, spec: ModelSpec, *, environ: Mapping[str, str] = os.environ, paces: Paces | None = None) -> None:
-        """A client for the server of an embedding model; `paces` is shared by the clients that ask the same servers.
-
-        Raises:
-            SetupError: A key or an address is missing or wrong.
-        """
-        self._server = ModelServer(spec, environ=environ, paces=paces)
 
     async def ask(self, request: Request) -> Reply:
         """The vector, as a JSON text.
@@ -35,10 +24,6 @@ class EmbeddingsClient:
         """
         body = {**sent_params(request), "model": request.model.name, "input": request.messages[-1].content}
         return await self._server.call("/embeddings", body, request, read_embedding)
-
-    async def close(self) -> None:
-        """Closes the connections that were opened in the running event loop."""
-        await self._server.close()
 
 
 def read_embedding(value: object, /, *, latency_s: float) -> Reply:

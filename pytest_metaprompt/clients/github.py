@@ -6,15 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pytest_metaprompt.clients.address import GITHUB_KEY
+from pytest_metaprompt.clients.identity import server_url
 from pytest_metaprompt.clients.openai import OpenAIClient
 from pytest_metaprompt.clients.pace import Paces
 from pytest_metaprompt.errors import SetupError
 from pytest_metaprompt.suites import ModelSpec
-
-SERVER = "https://models.github.ai/inference"
-"""https://docs.github.com/en/rest/models/inference; `GITHUB_MODELS_BASE_URL` names another one."""
-
-_TOKEN = "GITHUB_TOKEN"
 
 
 def open_github(
@@ -25,12 +22,13 @@ def open_github(
     Raises:
         SetupError: There is no token; the message says what to type.
     """
-    token = spec.api_key_env or _TOKEN
+    token = spec.api_key_env or GITHUB_KEY
     if not environ.get(token, "").strip():
         other = spec.name.rpartition("/")[2]
         raise SetupError(
             f"{spec} needs a token of GitHub, and {token} is not set",
             hint=f"type: export {token}=$(gh auth token), or ask another server: --metaprompt-target=openai:{other}",
         )
-    server = spec.base_url or environ.get("GITHUB_MODELS_BASE_URL", "").strip() or SERVER
-    return OpenAIClient(replace(spec, base_url=server, api_key_env=token), environ=environ, paces=paces)
+    return OpenAIClient(
+        replace(spec, base_url=server_url(spec, environ), api_key_env=token), environ=environ, paces=paces
+    )

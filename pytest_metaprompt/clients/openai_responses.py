@@ -6,30 +6,20 @@ results, `tools`, `tool_choice`, `response_format` and the limit of tokens. http
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 
 from pytest_metaprompt.clients.calls import sent_params
 from pytest_metaprompt.clients.completions import error_text, read_tool_calls, read_usage, show
-from pytest_metaprompt.clients.pace import Paces
-from pytest_metaprompt.clients.server import ModelServer
+from pytest_metaprompt.clients.server import ServedClient
 from pytest_metaprompt.errors import ModelCallError
 from pytest_metaprompt.results import Reply, Request
-from pytest_metaprompt.suites import Json, Message, ModelSpec
+from pytest_metaprompt.suites import Json, Message
 
 _FINISH = {"max_output_tokens": "length", "content_filter": "content_filter"}
 
 
-class ResponsesClient:
+class ResponsesClient(ServedClient):
     """Asks a server that speaks the Responses API. Nothing is stored there unless the user sets `store`."""
-
-    def __init__(self, spec: ModelSpec, *, environ: Mapping[str, str] = os.environ, paces: Paces | None = None) -> None:
-        """A client for the server of a model; `paces` is shared by the clients that ask the same servers.
-
-        Raises:
-            SetupError: A key or an address is missing or wrong.
-        """
-        self._server = ModelServer(spec, environ=environ, paces=paces)
 
     async def ask(self, request: Request) -> Reply:
         """The server's reply.
@@ -45,10 +35,6 @@ class ResponsesClient:
             "input": [item for message in request.messages for item in _input_items(message)],
         }
         return await self._server.call("/responses", body, request, read_response)
-
-    async def close(self) -> None:
-        """Closes the connections that were opened in the running event loop."""
-        await self._server.close()
 
 
 def translate_params(params: Mapping[str, Json]) -> dict[str, Json]:

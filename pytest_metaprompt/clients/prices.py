@@ -9,7 +9,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from pytest_metaprompt.clients.identity import server_url
+from pytest_metaprompt.clients.identity import SERVED, server_url
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request, Usage
 from pytest_metaprompt.suites import ModelSpec, Price
@@ -18,7 +18,6 @@ CostOf = Callable[[Usage], float]
 """The dollars that a call with these tokens costs."""
 
 _FREE = ("local", "echo")
-_SERVED = ("openai", "openai-responses")
 _MTOK = 1_000_000
 
 
@@ -28,7 +27,7 @@ def find_cost(spec: ModelSpec, environ: Mapping[str, str]) -> CostOf | None:
         return _by_price(spec.price)
     if spec.provider in _FREE:
         return _by_price(Price(0.0, 0.0))
-    return _from_table(spec.name, server_url(spec, environ)) if spec.provider in _SERVED else None
+    return _from_table(spec.name, server_url(spec, environ)) if spec.provider in SERVED else None
 
 
 def price_hint() -> str:

@@ -215,6 +215,22 @@ class ModelServer:
         return self._https[loop]
 
 
+class ServedClient:
+    """What the clients have in common that ask a model server."""
+
+    def __init__(self, spec: ModelSpec, *, environ: Mapping[str, str] = os.environ, paces: Paces | None = None) -> None:
+        """A client for the server of a model; `paces` is shared by the clients that ask the same servers.
+
+        Raises:
+            SetupError: A key or an address is missing or wrong.
+        """
+        self._server = ModelServer(spec, environ=environ, paces=paces)
+
+    async def close(self) -> None:
+        """Closes the connections that were opened in the running event loop."""
+        await self._server.close()
+
+
 def _rates(paces: Paces, model: object, params: Mapping[str, Json]) -> tuple[tuple[Rate, ...], Rate | None]:
     calls = whole_number(params, CALLS_KEY, least=1)
     tokens = whole_number(params, TOKENS_KEY, least=1)

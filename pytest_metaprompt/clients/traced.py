@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from pytest_metaprompt.clients.calls import sent_params
+from pytest_metaprompt.clients.identity import SERVED
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request
@@ -35,14 +36,13 @@ _COUNTS = {
 }
 _PROVIDERS = {"openai-responses": "openai"}
 _PORTS = {"http": 80, "https": 443}
-_SERVED = ("openai", "openai-responses")
 
 
 class FindUrl(Protocol):
-    """Tells where a model is asked."""
+    """Tells where a model behind a server is asked."""
 
-    def __call__(self, spec: ModelSpec, /) -> str | None:
-        """The address of its server; None for a model without one."""
+    def __call__(self, spec: ModelSpec, /) -> str:
+        """The address of its server."""
 
 
 class TracedClient:
@@ -90,7 +90,7 @@ class TracedClient:
             "gen_ai.provider.name": _PROVIDERS.get(spec.provider, spec.provider),
             "gen_ai.request.model": spec.name,
             **dict(_params(sent_params(request))),
-            **_place(self._find_url(spec) if spec.provider in _SERVED else None),
+            **_place(self._find_url(spec) if spec.provider in SERVED else None),
         }
         if self._contents:
             attributes["gen_ai.input.messages"] = json.dumps([_input(message) for message in request.messages])

@@ -21,6 +21,7 @@ from pytest_metaprompt.columns.rendering import (
 from pytest_metaprompt.columns.requests import build_request, parses_reply
 from pytest_metaprompt.columns.scoring import scored
 from pytest_metaprompt.errors import MetapromptError, ModelCallError, RoutineError, SetupError, SkippedError
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.protocols import Client, Scorer
 from pytest_metaprompt.results import Attempt, Reply
 from pytest_metaprompt.routines import Routine
@@ -174,7 +175,7 @@ def _output(attempt: Attempt) -> Json:
 
 async def _transformed_vars(code: str, situation: Situation, values: dict[str, Json]) -> dict[str, Json]:
     """What the user's code makes of the vars, which it knows as `vars`."""
-    if not code.startswith("file://"):
+    if not code.startswith(FILE_PREFIX):
         body = code if "\n" in code.strip() else f"return ({code});"
         code = f"const vars = output;\n{body}"
     transform = open_transform(code, dialect="promptfoo", base=situation.column.folder, where=situation.case.where)

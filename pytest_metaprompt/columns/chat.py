@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pytest_metaprompt.columns.yaml_values import parse_yaml
 from pytest_metaprompt.errors import RoutineError, SuiteFileError
+from pytest_metaprompt.formats.records import parse_yaml
 from pytest_metaprompt.js_values import js_json
 from pytest_metaprompt.results import Reply
 from pytest_metaprompt.scorers.outputs import with_output
@@ -28,7 +28,7 @@ def chat_messages(prompt: str, *, provider: str) -> tuple[Message, ...]:
     if prompt.strip().startswith("- role:"):
         try:
             _check_indents(prompt)
-            return _messages(parse_yaml(prompt, "the prompt"))
+            return _messages(parse_yaml(prompt, shown="the prompt"))
         except SuiteFileError as error:
             raise RoutineError(f"the prompt begins with  - role:  and is not valid YAML: {error}") from None
     try:
@@ -41,10 +41,7 @@ def shaped(reply: Reply, *, parsed: bool) -> Reply:
     """The reply with what promptfoo calls its output: the message where it has a text and calls, a legacy function call
     itself, and with `parsed` the value of a text that is JSON."""
     if reply.tool_calls and reply.text:
-        calls: list[Json] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}
-            for call in reply.tool_calls
-        ]
+        calls: list[Json] = [call.in_chat for call in reply.tool_calls]
         output: Json = {"role": "assistant", "content": reply.text, "tool_calls": calls}
         return replace(reply, text=js_json(output), output=output)
     if len(reply.tool_calls) == 1 and reply.tool_calls[0].id is None:

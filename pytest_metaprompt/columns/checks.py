@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.nunjucks import NunjucksError, render_nunjucks
 from pytest_metaprompt.suites import Assertion, Json
-
-_FILE = "file://"
 
 
 def rendered_check(assertion: Assertion, values: Mapping[str, Json]) -> Assertion:
@@ -28,7 +27,7 @@ def rendered_check(assertion: Assertion, values: Mapping[str, Json]) -> Assertio
 
 def _value(value: Json, values: Mapping[str, Json]) -> Json:
     if isinstance(value, str):
-        return value if value.startswith(_FILE) else render_nunjucks(value, values)
+        return value if value.startswith(FILE_PREFIX) else render_nunjucks(value, values)
     if isinstance(value, list):
         return [_value(item, values) if isinstance(item, str) else item for item in value]
     return value

@@ -7,10 +7,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_metaprompt.columns.variables import PREFIX, load_variables, resolve_variables
-from pytest_metaprompt.columns.yaml_values import parse_yaml
+from pytest_metaprompt.columns.variables import load_variables, resolve_variables
 from pytest_metaprompt.errors import RoutineError
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
+from pytest_metaprompt.formats.records import parse_yaml
 from pytest_metaprompt.js_values import js_json, js_value
 from pytest_metaprompt.nunjucks import NunjucksError, names_unknown, render_leniently, render_nunjucks, shows_name
 from pytest_metaprompt.programs import run_program
@@ -81,7 +81,9 @@ def _raw(routine: Routine, column: Column) -> str:
     """The prompt as promptfoo holds it: a list of messages is JSON, with the texts of files in it."""
     if column.function is not None or column.command is not None or routine.form not in _MESSAGES:
         return routine.text
-    parsed = json.loads(routine.text) if routine.form == "messages-json" else parse_yaml(routine.text, routine.name)
+    parsed = (
+        json.loads(routine.text) if routine.form == "messages-json" else parse_yaml(routine.text, shown=routine.name)
+    )
     return js_json(_with_files(parsed, column))
 
 
@@ -93,8 +95,8 @@ def _with_files(value: Json, column: Column) -> Json:
         return {key: _with_files(child, column) for key, child in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_with_files(child, column) for child in value]
-    if isinstance(value, str) and value.startswith(PREFIX):
-        return read_text(column.folder / value.removeprefix(PREFIX)).text.strip()
+    if isinstance(value, str) and value.startswith(FILE_PREFIX):
+        return read_text(column.folder / value.removeprefix(FILE_PREFIX)).text.strip()
     return value
 
 

@@ -7,14 +7,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_metaprompt.columns.yaml_values import parse_yaml
 from pytest_metaprompt.errors import FileAccessError, MetapromptError
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
+from pytest_metaprompt.formats.records import parse_yaml
 from pytest_metaprompt.js_values import js_json, js_text, js_value
 from pytest_metaprompt.python_files import UserCodeError, call_function
 from pytest_metaprompt.suites import Json
 
-PREFIX = "file://"
 _MENTION = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _PASSES = 5
 _BINARY = frozenset(
@@ -34,8 +33,8 @@ def load_variables(values: Mapping[str, Json], *, folder: Path, prompt: str) -> 
     """
     loaded = dict(values)
     for name, value in values.items():
-        if isinstance(value, str) and value.startswith(PREFIX):
-            loaded[name] = _read(name, folder / value.removeprefix(PREFIX), prompt, loaded)
+        if isinstance(value, str) and value.startswith(FILE_PREFIX):
+            loaded[name] = _read(name, folder / value.removeprefix(FILE_PREFIX), prompt, loaded)
     return loaded
 
 
@@ -65,12 +64,12 @@ def _read(name: str, path: Path, prompt: str, values: Mapping[str, Json]) -> str
     if ending == "py":
         return _asked(name, path, prompt, values)
     if ending in ("yaml", "yml"):
-        return js_json(js_value(parse_yaml(read_text(path).text, str(path))))
+        return js_json(js_value(parse_yaml(read_text(path).text, shown=str(path))))
     if ending in _BINARY:
         try:
             return base64.b64encode(path.read_bytes()).decode()
         except OSError as error:
-            raise FileAccessError(f"cannot read {path}: {error.strerror or error}") from None
+            raise FileAccessError.reading(path, error) from None
     return read_text(path).text.strip()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_metaprompt.clients.address import OPENAI_URL, read_address
 from pytest_metaprompt.clients.batch_log import BatchLog, Sent
 from pytest_metaprompt.errors import MetapromptError, did_you_mean
-from pytest_metaprompt.repair.journal import FOLDER
+from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.suites import ModelSpec
 
 
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         MetapromptError: There is no such batch, or the server does not do it.
     """
-    found = {sent.batch: sent for sent in BatchLog(arguments.root / FOLDER).read()}
+    found = {sent.batch: sent for sent in BatchLog(arguments.root / OWN_FOLDER).read()}
     if arguments.cancel is None:
         for sent in found.values():
             print(_line(sent))

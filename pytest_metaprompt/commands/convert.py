@@ -71,7 +71,7 @@ def _write(texts: Mapping[Path, str]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_new(path, text)
         except OSError as error:
-            raise FileAccessError(f"cannot write {path}: {error.strerror or error}") from None
+            raise FileAccessError.writing(path, error) from None
 
 
 def _report(draft: Draft, out: Path, routine: Path) -> int:

@@ -11,11 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, did_you_mean
+from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.reports.figures import dollars, duration, interval
 from pytest_metaprompt.reports.history import HISTORY_FILE, HistoryEntry, read_history
+from pytest_metaprompt.reports.text_tables import table_lines
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-_FOLDER = ".metaprompt"
 _HEADING = ("when (UTC)", "passed", "accuracy (95 %)", "errors", "flaky", "cost", "time", "target")
 
 
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--last", type=_count, default=20, metavar="N", help="the last N runs of each (default 20)")
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
-    parser.add_argument("--file", type=Path, help=f"the history (default: {_FOLDER}/{HISTORY_FILE} here or above)")
+    parser.add_argument("--file", type=Path, help=f"the history (default: {OWN_FOLDER}/{HISTORY_FILE} here or above)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -59,16 +60,13 @@ def _count(text: str) -> int:
 
 def _nearest(folder: Path) -> Path:
     """The history of the project that a folder belongs to."""
-    places = [one / _FOLDER / HISTORY_FILE for one in (folder, *folder.parents)]
+    places = [one / OWN_FOLDER / HISTORY_FILE for one in (folder, *folder.parents)]
     return next((place for place in places if place.exists()), places[0])
 
 
 def _table(entries: Sequence[HistoryEntry]) -> list[str]:
     rows = [_HEADING, *(_row(entry) for entry in entries)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    return [f"  {line}" for line in table_lines(rows, names=1, width=None)]
 
 
 def _row(entry: HistoryEntry) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytest_metaprompt.converting.chats import Chat, common_prefix, prompt_of, read_chat
+from pytest_metaprompt.converting.chats import Chat, as_written, common_prefix, prompt_of, read_chat
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.formats.records import read_json_lines
@@ -112,7 +112,7 @@ def _with_samples(draft: Draft, path: Path, assertion: Mapping[str, Json], shots
         raise draft.refuse(f"{path.name}:{rows[chats.index([])].line} has no input")
     shared = prompt_of(chats)
     if shared:
-        draft.prompt = (*shared.messages[:-1], *(shot.message for shot in shots), shared.messages[-1])
+        draft.prompt = (*shared.messages[:-1], *shots, shared.messages[-1])
         is_text = isinstance(rows[0].cells["input"], str)
         template = {"input": "{{input}}"} if is_text else dict(shared.template)
         dataset = Path(os.path.relpath(path, draft.source.folder)).as_posix()
@@ -134,7 +134,7 @@ def _written_out(
         raise _without_routine(draft)
     draft.prompt = tuple(prefix)
     for number, (row, chat) in enumerate(zip(rows, chats, strict=True), start=1):
-        rest: Json = [message.plain() for message in chat[len(prefix) :]]
+        rest: Json = [as_written(message) for message in chat[len(prefix) :]]
         value: Json = as_list(row.get("ideal"))
         wanted = {**assertion, "value": value} if assertion.get("value") == "{{ideal}}" else dict(assertion)
         draft.add_case({"messages": rest, "assert": [wanted]}, of=f"sample {number}")

@@ -12,12 +12,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.formats.marked import read_marked
 from pytest_metaprompt.formats.tables import CsvForm, read_rows
 from pytest_metaprompt.suites import Json, Message
 
-_FILE = "file://"
 _READ = frozenset({"description", "prompts", "providers", "targets", "tests", "defaultTest"})
 _TEST = frozenset({"description", "vars", "assert"})
 _CONFIG: Mapping[str, str] = {"apiBaseUrl": "base_url", "apiKeyEnvar": "api_key_env"}
@@ -66,8 +65,8 @@ def _prompt(draft: Draft, prompts: list[Json]) -> tuple[Message, ...]:
 
 
 def _path(draft: Draft, text: str) -> Path | None:
-    is_named = text.startswith(_FILE)
-    path = draft.source.path.parent / text.removeprefix(_FILE)
+    is_named = text.startswith(FILE_PREFIX)
+    path = draft.source.path.parent / text.removeprefix(FILE_PREFIX)
     if is_named and not path.is_file():
         raise draft.refuse(f"the file {text!r} is not there")
     looks_named = "\n" not in text and len(text) < 200 and path.suffix in (".txt", ".md", ".json", ".yaml", ".yml")
@@ -114,7 +113,7 @@ def _model(draft: Draft, provider: Json) -> Json:
         draft.leave_out("apiKey", "a key does not belong into a suite: put it into an environment variable")
     settings = {_CONFIG.get(key, key): value for key, value in config.items() if key != "apiKey"}
     if isinstance(tools := settings.get("tools"), str):
-        settings["tools"] = tools.removeprefix(_FILE)
+        settings["tools"] = tools.removeprefix(FILE_PREFIX)
     return {"model": model, **settings} if settings else model
 
 
@@ -129,7 +128,7 @@ def _tests(draft: Draft, tests: Json) -> list[Mapping[str, Json]]:
 
 
 def _from_file(draft: Draft, name: str) -> list[Mapping[str, Json]]:
-    path = draft.source.path.parent / name.removeprefix(_FILE)
+    path = draft.source.path.parent / name.removeprefix(FILE_PREFIX)
     if path.suffix == ".csv" and path.is_file():
         rows = read_rows(path, CsvForm(), shown=path.name)
         return [_from_row(draft, {key: str(value) for key, value in row.cells.items()}) for row in rows]
@@ -194,8 +193,8 @@ def _id(draft: Draft, test: Mapping[str, Json], of: str) -> str | None:
 def _vars(draft: Draft, written: Json, of: str) -> dict[str, Json]:
     found: dict[str, Json] = {}
     for key, value in as_mapping(written).items():
-        if isinstance(value, str) and value.startswith(_FILE):
-            path = draft.source.path.parent / value.removeprefix(_FILE)
+        if isinstance(value, str) and value.startswith(FILE_PREFIX):
+            path = draft.source.path.parent / value.removeprefix(FILE_PREFIX)
             if path.suffix not in (".txt", ".md") or not path.is_file():
                 raise draft.refuse(f"{of}: the file {value!r} of the var {key!r} cannot be put into a suite")
             value = read_text(path).text.strip("\n")

@@ -10,6 +10,7 @@ import csv
 import re
 from dataclasses import dataclass
 
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.suites import Json
 
 _LISTS = ("contains-any", "contains-all", "icontains-any", "icontains-all")
@@ -60,7 +61,7 @@ def read_assertion_text(text: str) -> AssertionText:
     for prefix, kind in _PREFIXES.items():
         if text.startswith(prefix):
             return AssertionText(kind, text.removeprefix(prefix).strip() or None)
-    if text.startswith("file://") and (text.endswith(".py") or ".py:" in text):
+    if text.startswith(FILE_PREFIX) and (text.endswith(".py") or ".py:" in text):
         return AssertionText("python", text)
     form = _FORM.fullmatch(text)
     if form is None:

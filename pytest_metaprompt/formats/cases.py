@@ -119,7 +119,8 @@ def _values(form: CaseForm, filling: Filling, said: str | None) -> Mapping[str, 
 def _read_expect(form: CaseForm, filling: Filling) -> Assertion | None:
     if "expect" not in form.entries:
         return None
-    expect = read_expect(node := form.entries["expect"], form.key_lines["expect"], filling)
+    node = form.entries["expect"]
+    expect = read_expect(node, form.key_lines["expect"], filling)
     if expect.value is None:
         message = f"{node.plain()} is null, so there is nothing to expect"
         filling.problems.add(form.where, message, hint="give the row an answer, or leave it out")

@@ -60,7 +60,8 @@ def expand_dataset(
     node: Marked, defaults: Mapping[str, Json], *, folder: Path, root: Path, problems: Problems
 ) -> Iterator[CaseForm]:
     """The forms of a data set's cases; none, and a problem noted, where its file cannot be used."""
-    settings = Section(entries := node.mapping(), node.key_lines)
+    entries = node.mapping()
+    settings = Section(entries, node.key_lines)
     if _has_constant_id(entries):
         hint = 'put a column into it, such as id: "{{column}}"'
         problems.add(problems.at(node.key_lines["id"]), "the id is the same for every row", hint=hint)

@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pytest_metaprompt.errors import FileAccessError, MetapromptError, SuiteFileError, did_you_mean
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.errors import MetapromptError, SuiteFileError, did_you_mean
 from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, check_unique, read_id
 from pytest_metaprompt.formats.filling import Filling
-from pytest_metaprompt.formats.marked import Marked, read_marked
+from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.models import ParseModel
-from pytest_metaprompt.formats.problems import Problems, shown_path
+from pytest_metaprompt.formats.problems import Problems, read_tree, shown_path
 from pytest_metaprompt.suites import Assertion, Case, Json, ModelSpec, RoutineRef, Suite
 from pytest_metaprompt.templates import as_text, fill
 
@@ -71,16 +70,11 @@ def read_github(path: Path, *, root: Path, parse_model: ParseModel, check_assert
 
 
 def _read_top(path: Path, problems: Problems) -> Marked:
-    try:
-        document = read_marked(read_text(path).text, problems.path)
-    except FileAccessError as error:
-        raise SuiteFileError([error]) from None
-    for problem in document.problems:
-        problems.add_error(problem, problems.at(1))
-    if not isinstance(document.root.value, dict) or "messages" not in document.root.mapping():
+    top = read_tree(path, problems)
+    if not isinstance(top.value, dict) or "messages" not in top.mapping():
         hint = "a prompt file has  messages: [{role: user, content: ...}]  and, to be tested, testData and evaluators"
         raise SuiteFileError([MetapromptError("no messages", where=problems.at(1), hint=hint)])
-    return document.root
+    return top
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +133,7 @@ class _Reader:
         entries = node.mapping() if isinstance(node.value, dict) else {}
         name = as_text(entries["name"].plain()) if "name" in entries else None
         if "string" not in entries:
-            what = (
-                f"uses {entries['uses'].plain()}" if "uses" in entries else "asks a model" if "llm" in entries else ""
-            )
-            message = f"the evaluator {name!r} {what or 'checks nothing'}" + (
-                ", which cannot be checked" if what else ""
-            )
-            self._add(node, message, _NO_JUDGE)
+            self._add(node, f"the evaluator {name!r} {_why_not(entries)}", _NO_JUDGE)
             return
         string = entries["string"]
         if not isinstance(string.value, dict) or not string.value:
@@ -213,6 +201,13 @@ _NEEDED: Mapping[str, str] = {
     "testData": "each is a case: the values of its {{variables}}",
     "evaluators": "such as  - {name: short, string: {equals: '{{expected}}'}}",
 }
+
+
+def _why_not(entries: Mapping[str, Marked]) -> str:
+    """What an evaluator does in place of looking for a string."""
+    if "uses" in entries:
+        return f"uses {entries['uses'].plain()}, which cannot be checked"
+    return "asks a model, which cannot be checked" if "llm" in entries else "checks nothing"
 
 
 def _values(row: Marked) -> dict[str, Json]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
+from pytest_metaprompt.errors import MetapromptError, Place
 from pytest_metaprompt.files import read_text
-from pytest_metaprompt.formats.marked import Marked, read_marked
+from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.nearby import find_file
 from pytest_metaprompt.formats.problems import Problems, shown_path
+from pytest_metaprompt.formats.records import parse_json, parse_yaml
 from pytest_metaprompt.suites import Json, ModelSpec, Price
 
 ParseModel = Callable[[str], ModelSpec]
@@ -70,22 +70,7 @@ def _read_tools(name: str, folder: Path, root: Path) -> Json:
     path = find_file(name, folder, what="the tools file")
     shown = shown_path(path, root)
     text = read_text(path).text
-    tools = _parse_json(text, shown) if name.endswith(".json") else _parse_yaml(text, shown)
+    tools = parse_json(text, shown=shown) if name.endswith(".json") else parse_yaml(text, shown=shown)
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
         raise MetapromptError("the tools must be a list of mappings", where=Place(shown))
     return tools
-
-
-def _parse_json(text: str, shown: str) -> Json:
-    try:
-        parsed: Json = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise MetapromptError(f"not valid JSON: {error.msg}", where=Place(shown, error.lineno)) from None
-    return parsed
-
-
-def _parse_yaml(text: str, shown: str) -> Json:
-    document = read_marked(text, shown)
-    if document.problems:
-        raise SuiteFileError(document.problems)
-    return document.root.plain()

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_metaprompt.errors import FileAccessError, MetapromptError, SuiteFileError
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.errors import MetapromptError, SuiteFileError
 from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, Defaults, check_unique, read_case
 from pytest_metaprompt.formats.conversations import ConversationReader
-from pytest_metaprompt.formats.marked import Marked, read_marked
+from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.models import ModelReader, ParseModel
 from pytest_metaprompt.formats.nearby import find_file
-from pytest_metaprompt.formats.problems import Problems, shown_path
+from pytest_metaprompt.formats.problems import Problems, read_tree, shown_path
 from pytest_metaprompt.formats.settings import Section, read_fix, read_gate, read_repeat
 from pytest_metaprompt.formats.structure import find_flaws
 from pytest_metaprompt.formats.wording import shortened
@@ -77,16 +76,11 @@ def _checked(path: Path, problems: Problems) -> tuple[Section, tuple[Marked, ...
 
 
 def _read_root(path: Path, problems: Problems) -> Marked:
-    try:
-        document = read_marked(read_text(path).text, problems.path)
-    except FileAccessError as error:
-        raise SuiteFileError([error]) from None
-    if document.root.value is None:
+    root = read_tree(path, problems)
+    if root.value is None:
         hint = "a suite needs at least  routine: my_routine.md  and  cases: [...]"
         raise SuiteFileError([MetapromptError("the file is empty", where=problems.at(1), hint=hint)])
-    for problem in document.problems:
-        problems.add_error(problem, problems.at(1))
-    return document.root
+    return root
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
+from pytest_metaprompt.errors import FileAccessError, MetapromptError, Place, SuiteFileError
+from pytest_metaprompt.files import read_text
+from pytest_metaprompt.formats.marked import Marked, read_marked
 
 
 def shown_path(path: Path, root: Path) -> str:
@@ -55,3 +57,18 @@ class Problems:
         """
         if self._found:
             raise SuiteFileError(self._found.values())
+
+
+def read_tree(path: Path, problems: Problems) -> Marked:
+    """The tree of a suite's file. Slips in it, such as duplicate keys, are noted.
+
+    Raises:
+        SuiteFileError: It cannot be read, or is no YAML, so that there is nothing to go on with.
+    """
+    try:
+        document = read_marked(read_text(path).text, problems.path)
+    except FileAccessError as error:
+        raise SuiteFileError([error]) from None
+    for problem in document.problems:
+        problems.add_error(problem, problems.at(1))
+    return document.root

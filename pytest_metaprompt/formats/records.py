@@ -72,6 +72,18 @@ def parse_json(text: str, *, shown: str) -> Json:
     return value
 
 
+def parse_yaml(text: str, *, shown: str) -> Json:
+    """The value of a YAML text (1.2: `Yes` and `on` are texts).
+
+    Raises:
+        SuiteFileError: It is no YAML, or holds what is surely a slip, such as a duplicate key.
+    """
+    document = read_marked(text, shown)
+    if document.problems:
+        raise SuiteFileError(document.problems)
+    return document.root.plain()
+
+
 def read_yaml(path: Path, key: str | None, *, shown: str) -> tuple[Row, ...]:
     """The rows of a YAML file: a list of mappings, or the list that `key` leads to, as `data.rows` does.
 

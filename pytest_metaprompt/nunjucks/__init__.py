@@ -26,8 +26,8 @@ _LOOP = re.compile(r"\{%\s*for\s+(\w+)\s+in\s+(\w+)\s*%\}")
 _ROOT = re.compile(r"[A-Za-z_]\w*")
 # Jinja turns every line end into "\n"; a carriage return is kept by another name.
 _RETURN = "\ue00d"
-# Jinja means the template by `self`.
-_SELF = "self__"
+SELF = "self__"
+"""What `self` is called, by which Jinja means the template."""
 
 
 class NunjucksError(MetapromptError):
@@ -44,7 +44,7 @@ def render_nunjucks(template: str, values: Mapping[str, Json]) -> str:
         return template
     from jinja2 import TemplateError
 
-    given = {(_SELF if name == "self" else name): value for name, value in values.items()}
+    given = {(SELF if name == "self" else name): value for name, value in values.items()}
     try:
         return _compiled(template.replace("\r", _RETURN)).render(given).replace(_RETURN, "\r")
     except TemplateError as error:

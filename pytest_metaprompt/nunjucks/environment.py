@@ -14,6 +14,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from pytest_metaprompt.js_values import as_number, js_equal, js_number, js_same, js_text, js_truthy
+from pytest_metaprompt.nunjucks import SELF
 from pytest_metaprompt.nunjucks.filters import FILTERS, printed
 from pytest_metaprompt.nunjucks.members import member
 
@@ -33,7 +34,6 @@ _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 }
 _FROM_JINJA = ("abs", "batch", "center", "dictsort", "random", "slice", "striptags", "sum", "urlize", "wordcount")
 _LONGEST_RANGE = 100_000
-_SELF = "self__"  # what `self` is called, which means the template to Jinja
 
 
 class _Grammar(Extension):
@@ -123,7 +123,7 @@ class NunjucksEnvironment(SandboxedEnvironment):
             names = len(loop.target.items) if isinstance(loop.target, nodes.Tuple) else 1
             loop.iter = _call("js_items", loop.iter, nodes.Const(names))
         for variable in template.find_all(nodes.Name):
-            variable.name = _SELF if variable.name == "self" else variable.name
+            variable.name = SELF if variable.name == "self" else variable.name
         return template
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:

@@ -13,7 +13,8 @@ import pytest
 from pytest_metaprompt.plugin.fixtures import MARKER, routine
 from pytest_metaprompt.plugin.keys import options_key, session_of
 from pytest_metaprompt.plugin.kinds import kind_of
-from pytest_metaprompt.plugin.options import add_options, read_options, refuse_xdist
+from pytest_metaprompt.plugin.option_table import add_options
+from pytest_metaprompt.plugin.options import read_options, refuse_xdist
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.collection import SuiteFile

@@ -14,6 +14,7 @@ from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.junit import AfterRepair, Truth, case_properties, gate_properties
 from pytest_metaprompt.plugin.running import set_aside
 from pytest_metaprompt.plugin.session import PromptSession, Tracked
+from pytest_metaprompt.plugin.terminal import terminal_of
 from pytest_metaprompt.results import GateResult, Run
 from pytest_metaprompt.suites import SuiteKey
 
@@ -42,8 +43,7 @@ def repair_and_recount(state: PromptSession, session: pytest.Session) -> None:
     from pytest_metaprompt.plugin.settling import write_patch
     from pytest_metaprompt.plugin.swapping import ask_replaced
 
-    terminal = _terminal(session.config)
-
+    terminal = terminal_of(session.config)
     if terminal is not None:
         terminal.ensure_newline()
     if state.options.fix_note is not None:
@@ -69,7 +69,7 @@ def mutate(state: PromptSession, session: pytest.Session) -> None:
     """Find what no case guards."""
     from pytest_metaprompt.plugin.mutating import mutate_all
 
-    terminal = _terminal(session.config)
+    terminal = terminal_of(session.config)
     if terminal is not None:
         terminal.ensure_newline()
     with set_aside(session, state.notes.append):
@@ -159,8 +159,3 @@ def finish(state: PromptSession, session: pytest.Session) -> None:
     applied = any(repair.status == "applied" for repair in state.repairs)
     if applied and state.options.exit_non_zero_on_fix and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def _terminal(config: pytest.Config) -> TerminalReporter | None:
-    found = config.pluginmanager.get_plugin("terminalreporter")
-    return found if isinstance(found, TerminalReporter) else None

@@ -15,7 +15,7 @@ from pytest_metaprompt.plugin.replies import TestedReply
 from pytest_metaprompt.plugin.routine_handle import Question
 from pytest_metaprompt.plugin.verdicts_of_tests import Finding, whole
 from pytest_metaprompt.protocols import Scorer
-from pytest_metaprompt.results import Attempt, Exchange, Reply, Request, Usage, Verdict
+from pytest_metaprompt.results import Attempt, Exchange, Request, Verdict, summed
 from pytest_metaprompt.routines import Routine, render
 from pytest_metaprompt.runner import Asker
 from pytest_metaprompt.suites import PYTHON_TEST, Assertion, Case, Suite
@@ -115,30 +115,15 @@ class TestRun:
     def attempt(self) -> Attempt:
         """The run as it ended."""
         found, made = self.finding, tuple(self._exchanges)
+        replies = [exchange.reply for exchange in made if exchange.reply is not None]
         passed = found.outcome == "passed"
         verdict = Verdict(PYTHON_TEST, passed, float(passed), found.reason)
         return Attempt(
             self.case,
             messages=made[-1].messages if made else (),
             sample=self.sample,
-            reply=_sum([exchange.reply for exchange in made if exchange.reply is not None]),
+            reply=summed(replies) if replies else None,
             error=found.reason if found.outcome == "error" else None,
             verdicts=() if found.outcome == "error" else (verdict,),
             exchanges=made,
         )
-
-
-def _sum(replies: list[Reply]) -> Reply | None:
-    """The last reply, with what all of them used."""
-    if not replies:
-        return None
-    costs = [reply.cost_usd for reply in replies]
-    known = [cost for cost in costs if cost is not None]
-    used = [reply.usage for reply in replies]
-    return replace(
-        replies[-1],
-        usage=Usage(sum(one.input_tokens for one in used), sum(one.output_tokens for one in used)),
-        latency_s=sum(reply.latency_s for reply in replies),
-        cost_usd=sum(known) if len(known) == len(costs) else None,
-        cached=all(reply.cached for reply in replies),
-    )

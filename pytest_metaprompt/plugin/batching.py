@@ -15,9 +15,9 @@ from pytest_metaprompt.clients.batch_server import BatchServer
 from pytest_metaprompt.clients.clock import SystemClock
 from pytest_metaprompt.clients.room import Room, RoomClient
 from pytest_metaprompt.errors import FileAccessError
+from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.protocols import Client
-from pytest_metaprompt.repair.journal import FOLDER
 from pytest_metaprompt.results import Usage
 from pytest_metaprompt.suites import ModelSpec
 
@@ -36,7 +36,9 @@ class Batching:
         self._clock = SystemClock()
         self._servers: dict[tuple[str, str | None], BatchServer] = {}
         self._room = Room(options.concurrency)
-        means = Means(BatchLog(root / FOLDER), self._clock, _pauses(options.batch_poll_s), self.notes.append, Limits())
+        means = Means(
+            BatchLog(root / OWN_FOLDER), self._clock, _pauses(options.batch_poll_s), self.notes.append, Limits()
+        )
         self._gathering = Gathering(means, open_account=self._account)
 
     def live(self, client: Client) -> Client:

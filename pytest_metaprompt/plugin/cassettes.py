@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pytest_metaprompt.clients.cassette import RecordMode, Tape, finish_tape, open_tape
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.formats.problems import shown_path
 from pytest_metaprompt.plugin.options import Options
 
 FOLDER = "cassettes"
@@ -61,4 +62,4 @@ class Cassettes:
         return self._options.record
 
     def _shown(self, path: Path) -> str:
-        return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else str(path)
+        return shown_path(path, self._root)

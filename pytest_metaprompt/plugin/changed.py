@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pytest_metaprompt.errors import MetapromptError
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.plugin.collection import CaseItem, GateItem
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
@@ -97,7 +97,7 @@ def _texts(node: Marked) -> Iterator[str]:
 
 def _named(text: str, folder: Path) -> Sequence[Path]:
     """The files beside a suite that a text names: `a.csv`, `file://a.py:check`, `prompts/*.txt`."""
-    name = text.removeprefix("file://")
+    name = text.removeprefix(FILE_PREFIX)
     if not name or "\n" in name or len(name) > _LONGEST_NAME or name.startswith("/"):
         return ()
     candidates = (name, name.rpartition(":")[0])

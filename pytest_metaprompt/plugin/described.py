@@ -37,11 +37,6 @@ def with_inputs(case: Case, attempts: Sequence[Attempt]) -> Case:
     return replace(case, vars=first.vars, input=first.input, messages=messages)
 
 
-def of_case(attempts: Sequence[Attempt], case: Case) -> tuple[Attempt, ...]:
-    """The attempts as those of this case."""
-    return tuple(replace(attempt, case=case) for attempt in attempts)
-
-
 def with_tools(target: ModelSpec | None, results: Sequence[CaseResult]) -> ModelSpec | None:
     """The target, with the tools among its parameters that the tests offered to it call by call."""
     made = [exchange for result in results for attempt in result.attempts for exchange in attempt.exchanges]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from pytest_metaprompt.clients.models import parse_model
 from pytest_metaprompt.clients.structured import StructuredClient
-from pytest_metaprompt.errors import FileAccessError, MetapromptError, Place
+from pytest_metaprompt.errors import FileAccessError, MetapromptError
 from pytest_metaprompt.files import read_text, write_first
 from pytest_metaprompt.formats.native import read_suite
+from pytest_metaprompt.formats.problems import shown_path
 from pytest_metaprompt.plugin.loading import overridden
 from pytest_metaprompt.repair.generate import Brief, Draft, as_file, generate
 from pytest_metaprompt.routines import parse_routine, render
@@ -93,12 +94,12 @@ def _write(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_first(path, text)
     except OSError as error:
-        raise FileAccessError(f"cannot write {path}: {error.strerror or error}", where=Place(str(path))) from None
+        raise FileAccessError.writing(path, error) from None
 
 
 def _told(session: PromptSession, path: Path, draft: Draft) -> list[str]:
-    shown = path.relative_to(session.root) if path.is_relative_to(session.root) else path
-    lines = [f"generated {shown}: {len(draft.covers)} rules covered, {len(draft.questions)} left open by the document"]
+    found = f"{len(draft.covers)} rules covered, {len(draft.questions)} left open by the document"
+    lines = [f"generated {shown_path(path, session.root)}: {found}"]
     return [*lines, *(f"  open: {question}" for question in draft.questions)]
 
 

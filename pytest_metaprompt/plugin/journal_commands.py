@@ -9,9 +9,9 @@ import pytest
 from _pytest.config import create_terminal_writer
 
 from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.plugin.options import Options
-from pytest_metaprompt.repair.history import explained, last_written, read_journal, take_back
-from pytest_metaprompt.repair.journal import FOLDER
+from pytest_metaprompt.repair.past_repairs import explained, last_written, read_journal, take_back
 
 
 def run_command(config: pytest.Config, options: Options) -> pytest.ExitCode:
@@ -20,7 +20,7 @@ def run_command(config: pytest.Config, options: Options) -> pytest.ExitCode:
     Raises:
         pytest.UsageError: There is no journal, or the last repair cannot be taken back.
     """
-    folder = config.rootpath / FOLDER
+    folder = config.rootpath / OWN_FOLDER
     writer = create_terminal_writer(config)
     try:
         entries = read_journal(folder)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_metaprompt.errors import FileAccessError
-from pytest_metaprompt.repair.journal import FOLDER
+from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.reports.history import HISTORY_FILE, HistoryEntry, add_to_history, read_history
 from pytest_metaprompt.reports.json_report import run_usage
 from pytest_metaprompt.results import Run
@@ -64,7 +64,7 @@ def history_path(state: PromptSession) -> Path | None:
     """The file, if one is kept."""
     if state.options.history is not None:
         return state.options.history
-    return None if state.options.in_ci else state.root / FOLDER / HISTORY_FILE
+    return None if state.options.in_ci else state.root / OWN_FOLDER / HISTORY_FILE
 
 
 def _entry(state: PromptSession, loaded: LoadedSuite, run: Run, at: str) -> HistoryEntry:

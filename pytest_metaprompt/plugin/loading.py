@@ -11,6 +11,7 @@ from pytest_metaprompt.clients.models import EMBEDDERS, EMBEDDERS_HINT, parse_mo
 from pytest_metaprompt.conversations import check_simulation
 from pytest_metaprompt.errors import MetapromptError, Place, SkippedError, SuiteFileError
 from pytest_metaprompt.formats.native import read_suite
+from pytest_metaprompt.formats.problems import shown_path
 from pytest_metaprompt.plugin.grading import graders_of
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.options import Options
@@ -55,7 +56,7 @@ _READERS: Mapping[Kind, Callable[[Path, Path], tuple[Suite, ...]]] = {
 
 
 def _ready(suite: Suite, *, root: Path) -> LoadedSuite:
-    name = suite.path.relative_to(root).as_posix() if suite.path.is_relative_to(root) else str(suite.path)
+    name = shown_path(suite.path, root)
     name = f"{name}::{suite.part}" if suite.part else name
     routine = open_routine(suite.routine, root=root)
     problems = [*_model_problems(suite, name), *_case_problems(suite, routine)]

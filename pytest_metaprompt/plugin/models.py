@@ -23,11 +23,11 @@ from pytest_metaprompt.clients.limits import Caps, LimitedClient
 from pytest_metaprompt.clients.models import open_client, open_embedder
 from pytest_metaprompt.clients.pace import Paces
 from pytest_metaprompt.clients.prices import CostOf, PricedClient, cost_of, find_cost
+from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.plugin.cassettes import Cassettes
 from pytest_metaprompt.plugin.grading import Scorers
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.protocols import Client
-from pytest_metaprompt.repair.journal import FOLDER
 from pytest_metaprompt.reports.json_report import TotalUsage
 from pytest_metaprompt.results import Reply, Request, Usage
 from pytest_metaprompt.runner import Asker
@@ -53,7 +53,7 @@ class Models:
         self._root = root
         self._caps = Caps(calls=options.max_calls, tokens=options.max_tokens, usd=options.max_cost_usd)
         self._cache = CacheFile(
-            root / FOLDER / CACHE_FILE,
+            root / OWN_FOLDER / CACHE_FILE,
             days=options.cache_days,
             megabytes=options.cache_mb,
             warn=self.notes.append,

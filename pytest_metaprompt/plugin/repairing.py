@@ -11,7 +11,7 @@ from functools import partial
 from pytest_metaprompt.clients.models import read_model
 from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
-from pytest_metaprompt.files import SourceText
+from pytest_metaprompt.files import OWN_FOLDER, SourceText
 from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.proposing import choose_proposers
@@ -19,7 +19,7 @@ from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.settling import settle
 from pytest_metaprompt.plugin.trying import Trier
 from pytest_metaprompt.repair.job import RepairJob
-from pytest_metaprompt.repair.journal import FOLDER, FileJournal
+from pytest_metaprompt.repair.journal import FileJournal
 from pytest_metaprompt.repair.loop import digest
 from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
 from pytest_metaprompt.results import CaseResult, Count, RepairOutcome, Run, Subject
@@ -152,7 +152,7 @@ def make_job(
     suites = [loaded.suite for loaded in group]
     seed, limit = session.options.seed, session.options.concurrency
     asker = Trier(models.asker(), session.tests, session.main)
-    journal = FileJournal(session.root / FOLDER, routine.name)
+    journal = FileJournal(session.root / OWN_FOLDER, routine.name)
     resumed = journal.was_interrupted(digest(routine.text), seed)
     kinds = [routine.editable if fix.edit is None else frozenset(fix.edit) for fix in settings]
     return RepairJob(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_metaprompt.files import write_new
+from pytest_metaprompt.formats.problems import shown_path
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.reports.json_report import SuiteReport, as_json, build_report
 from pytest_metaprompt.reports.parts import BaselinePart, Report, SwapPart
@@ -88,8 +89,7 @@ def _write(state: PromptSession, path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_new(path, text)
-        shown = path.relative_to(state.root) if path.is_relative_to(state.root) else path
-        state.notes.append(f"report written to {shown}")
+        state.notes.append(f"report written to {shown_path(path, state.root)}")
     except OSError as error:
         state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
 

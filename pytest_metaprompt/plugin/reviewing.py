@@ -18,7 +18,7 @@ from _pytest.capture import CaptureManager
 from _pytest.terminal import TerminalReporter
 
 from pytest_metaprompt.errors import MetapromptError, RoutineError
-from pytest_metaprompt.plugin.terminal import write_repair
+from pytest_metaprompt.plugin.terminal import terminal_of, write_repair
 from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.outcome import Found, apply_repair, prove_edited
 from pytest_metaprompt.results import RepairOutcome
@@ -42,8 +42,8 @@ def refuse_without_terminal(config: pytest.Config) -> None:
 
 def review(session: PromptSession, job: RepairJob, found: Found) -> RepairOutcome:
     """The outcome as the user decides it. An edited text is measured again, and must be better, too."""
-    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-    assert isinstance(terminal, TerminalReporter), "mode review is refused without a terminal"
+    terminal = terminal_of(session.config)
+    assert terminal is not None, "mode review is refused without a terminal"
     while True:
         write_repair(terminal, found.outcome)
         # No longer than the question: a Python test of an edited routine has its output captured again.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, Protocol
 
 from pytest_metaprompt.errors import MetapromptError
@@ -13,6 +13,7 @@ from pytest_metaprompt.plugin.replies import TestedReply
 from pytest_metaprompt.results import Reply
 from pytest_metaprompt.routines import Routine
 from pytest_metaprompt.suites import Json, Message
+from pytest_metaprompt.templates import as_text
 
 Messages = Sequence[Mapping[str, Any]]
 """Chat messages as the Chat Completions API writes them."""
@@ -159,14 +160,7 @@ class Chat:
 def _assistant_message(reply: Reply) -> Message:
     if not reply.tool_calls:
         return Message("assistant", reply.text)
-    calls: list[Json] = [
-        {
-            "id": _call_id(reply, at),
-            "type": "function",
-            "function": {"name": call.name, "arguments": call.raw_arguments},
-        }
-        for at, call in enumerate(reply.tool_calls)
-    ]
+    calls: list[Json] = [replace(call, id=_call_id(reply, at)).in_chat for at, call in enumerate(reply.tool_calls)]
     return Message("assistant", reply.text, extra={"tool_calls": calls})
 
 
@@ -179,7 +173,7 @@ def _tool_messages(reply: Reply | None, results: Sequence[object]) -> list[Messa
             f"tool_results: a list with a result for each of the last reply's {len(calls)} calls, not {given}"
         )
     return [
-        Message("tool", _as_text(result), extra={"tool_call_id": _call_id(reply, at)})
+        Message("tool", as_text(result), extra={"tool_call_id": _call_id(reply, at)})
         for at, result in enumerate(results)
         if reply is not None
     ]
@@ -187,10 +181,6 @@ def _tool_messages(reply: Reply | None, results: Sequence[object]) -> list[Messa
 
 def _call_id(reply: Reply, at: int) -> str:
     return reply.tool_calls[at].id or f"call_{at}"
-
-
-def _as_text(result: object) -> str:
-    return result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
 
 
 def _read_messages(messages: Messages) -> list[Message]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import pytest
-from _pytest.terminal import TerminalReporter
+
+from pytest_metaprompt.plugin.terminal import terminal_of
 
 Phase = Callable[[], object]
 
@@ -40,8 +41,8 @@ def set_aside(session: pytest.Session, note: Callable[[str], object]) -> Generat
 
     A fixture whose teardown fails in the end is told to `note`.
     """
-    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-    stats = terminal.stats if isinstance(terminal, TerminalReporter) else {}
+    terminal = terminal_of(session.config)
+    stats = terminal.stats if terminal is not None else {}
     known = {category: len(reports) for category, reports in stats.items()}
     try:
         yield

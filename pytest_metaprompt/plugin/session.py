@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError
-from pytest_metaprompt.plugin.case_results import CaseKey, CaseResults, Ended
+from pytest_metaprompt.plugin.case_results import CaseKey, CaseResults
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
@@ -78,7 +77,6 @@ class PromptSession:
         self.config = config
         self.options = options
         self.root = config.rootpath
-        self.hook = config.hook
         self.problems: list[MetapromptError] = []
         self.suites: dict[SuiteKey, LoadedSuite] = {}
         self.main = MainThread()
@@ -172,7 +170,9 @@ class PromptSession:
         with self._beginning:
             waiting = [key for key in self._selected if not self._results.knows(key)]
             if waiting:
-                self._begin(waiting)
+                from pytest_metaprompt.plugin.case_runs import set_going
+
+                set_going(self, waiting, self._results)
 
     @property
     def _selected(self) -> list[CaseKey]:
@@ -274,49 +274,3 @@ class PromptSession:
         self._results.end(CancelledError())
         self._thread.close(self.models.close())
         self._thread = None
-
-    def _begin(self, keys: Sequence[CaseKey]) -> None:
-        from pytest_metaprompt.runner import Job, run_jobs
-
-        self._results.expect(keys)
-        cases = {CaseKey(suite, case.id): case for suite, one in self.suites.items() for case in one.suite.cases}
-        loaded = [self.suites[key.suite] for key in keys]
-        jobs = [Job(one.suite, cases[key], one.routine) for one, key in zip(loaded, keys, strict=True)]
-        progress = self.progress = Progress([key.suite for key in keys])
-        ended: list[tuple[CaseKey, Ended]] = []
-
-        def report(index: int, result: CaseResult) -> None:
-            progress.ended(index, result)
-            self.seconds = progress.seconds
-            end(index, result)
-
-        def end(index: int, outcome: Ended) -> None:
-            # All that ends in one round of the loop is handed over at once, so that pytest's thread is not woken for
-            # each case of a run from the cache, only to find this one at work.
-            if not ended:
-                asyncio.get_running_loop().call_soon(hand_over)
-            ended.append((keys[index], outcome))
-
-        def hand_over() -> None:
-            self._results.put(ended)
-            ended.clear()
-
-        def finish(done: Future[None]) -> None:
-            hand_over()
-            trouble = StoppedError("the run was stopped") if done.cancelled() else done.exception()
-            self._results.end(trouble or StoppedError("the run was stopped after enough failures"), of=keys)
-
-        thread = self.thread  # Before there is work: Ctrl-C may come while it begins.
-        everything = sum(job.suite.repeat for job in jobs)
-        work = run_jobs(
-            self.models.asker(batched=True),
-            jobs,
-            # A batch takes all questions at once; live calls then keep to the limit by themselves.
-            limit=everything if self.options.batch else self.options.concurrency,
-            report=report,
-            broken=end,
-            max_failures=self.max_failures,
-            begun=progress.begun,
-            max_seconds=self.options.timeout_s,
-        )
-        thread.submit(work).add_done_callback(finish)

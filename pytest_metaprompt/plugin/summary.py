@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from _pytest.terminal import TerminalReporter
 
-from pytest_metaprompt.plugin.columns import cut_end, sentence_lines, table_lines
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
-from pytest_metaprompt.plugin.terminal import headline, write_repair
+from pytest_metaprompt.plugin.terminal import headline, say, width_of, write_repair
 from pytest_metaprompt.reports.figures import cost_words, dollars, duration, interval
 from pytest_metaprompt.reports.json_report import TotalUsage, run_usage
-from pytest_metaprompt.reports.standing import Standing
+from pytest_metaprompt.reports.standing import Standing, count_standing
+from pytest_metaprompt.reports.text_tables import cut_end, sentence_lines, table_lines
 from pytest_metaprompt.results import CaseResult, GateResult, Run
 from pytest_metaprompt.stats import case_rate, run_accuracy, stability
 from pytest_metaprompt.suites import SuiteKey
@@ -41,22 +41,11 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
     if state.swaps and terminal.verbosity > -2:
         from pytest_metaprompt.plugin.swapping import write_swaps
 
-        write_swaps(state, terminal, width=width_of(terminal))
+        write_swaps(state, terminal)
     for note in state.notes if terminal.verbosity > -2 else ():
         say(terminal, note)
     if ran:
         _write_standing(terminal, standing_of(state))
-
-
-def say(terminal: TerminalReporter, text: str) -> None:
-    """Write a sentence, broken between words on a terminal."""
-    for line in sentence_lines(text, width_of(terminal)):
-        terminal.write_line(line)
-
-
-def width_of(terminal: TerminalReporter) -> int | None:
-    """How wide a line may be; None where lines do not break, as in a file. The last column stays free."""
-    return terminal._tw.fullwidth - 1 if terminal.isatty else None
 
 
 def standing_of(state: PromptSession) -> Standing:
@@ -68,18 +57,10 @@ def standing_of(state: PromptSession) -> Standing:
         for result in now[key].results
     ]
     gates = [state.judge(loaded, runs=now) for loaded in state.suites.values() if loaded.suite.gate is not None]
-    outcomes = [outcome for _, outcome in found]
     was = {(key, one.case.id) for key, run in before.items() for one in run.results if one.outcome == "passed"}
     passing = {(key, one.case.id) for key, run in now.items() for one in run.results if one.outcome == "passed"}
-    return Standing(
-        passed=len(passing),
-        failed=found.count((False, "failed")),
-        left_to_gates=found.count((True, "failed")),
-        gates_failed=sum(isinstance(gate, GateResult) and not gate.passed for gate in gates),
-        errors=outcomes.count("error"),
-        repaired=len(passing - was),
-        skipped=outcomes.count("skipped"),
-    )
+    gates_failed = sum(isinstance(gate, GateResult) and not gate.passed for gate in gates)
+    return count_standing(found, gates_failed=gates_failed, repaired=len(passing - was))
 
 
 def _write_standing(terminal: TerminalReporter, standing: Standing) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from _pytest.terminal import TerminalReporter
 
-from pytest_metaprompt.plugin.columns import table_lines
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+from pytest_metaprompt.plugin.terminal import width_of
+from pytest_metaprompt.reports.text_tables import table_lines
 from pytest_metaprompt.results import CaseResult, Run
 from pytest_metaprompt.runner import each, outcome_of
 from pytest_metaprompt.suites import SuiteKey
@@ -55,7 +56,7 @@ def swapped_cases(state: PromptSession, key: SuiteKey) -> list[tuple[str, str, s
     return [(case_id, old[case_id], new[case_id], now[case_id]) for case_id in new if case_id in old]
 
 
-def write_swaps(state: PromptSession, terminal: TerminalReporter, *, width: int | None) -> None:
+def write_swaps(state: PromptSession, terminal: TerminalReporter) -> None:
     """A table for each suite whose target was swapped: the totals, and every case that did not pass throughout."""
     for key, swap in state.swaps.items():
         loaded = state.suites[key]
@@ -64,7 +65,7 @@ def write_swaps(state: PromptSession, terminal: TerminalReporter, *, width: int 
         told = [case for case in cases if set(case[1:]) != {"passed"}]
         shown = told if terminal.verbosity > 0 else told[:_LISTED]
         heading = ["case", "old", "new", "new, repaired"]
-        for line in table_lines([heading, [*_totals(cases)], *map(list, shown)], names=1, width=width):
+        for line in table_lines([heading, [*_totals(cases)], *map(list, shown)], names=1, width=width_of(terminal)):
             terminal.write_line(line)
         if len(shown) < len(told):
             terminal.write_line(f"  and {len(told) - len(shown)} more (-v shows all)")

@@ -1,22 +1,40 @@
-"""What people read: the page of a failing case, the table of suites, the evidence of a repair."""
+"""What people read: the page of a failing case, the evidence of a repair, sentences as wide as the terminal."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 
+import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.terminal import TerminalReporter
 
-from pytest_metaprompt.plugin.columns import sentence_lines
-from pytest_metaprompt.reports.figures import cost_words
+from pytest_metaprompt.reports.figures import calls_words, cost_words
+from pytest_metaprompt.reports.text_tables import sentence_lines
 from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome
 from pytest_metaprompt.suites import Message, Suite
 
 _LONGEST = 4000
 _LISTED = 10
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def terminal_of(config: pytest.Config) -> TerminalReporter | None:
+    """What pytest writes its report with; None where nothing is reported on a terminal."""
+    found = config.pluginmanager.get_plugin("terminalreporter")
+    return found if isinstance(found, TerminalReporter) else None
+
+
+def width_of(terminal: TerminalReporter) -> int | None:
+    """How wide a line may be; None where lines do not break, as in a file. The last column stays free."""
+    return terminal._tw.fullwidth - 1 if terminal.isatty else None
+
+
+def say(terminal: TerminalReporter, text: str) -> None:
+    """Write a sentence, broken between words on a terminal."""
+    for line in sentence_lines(text, width_of(terminal)):
+        terminal.write_line(line)
 
 
 class CasePage(TerminalRepr):
@@ -80,9 +98,8 @@ def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
     terminal.write_line(f"{repair.routine}: {repair.status}", bold=True, green=good, red=not good)
     if terminal.verbosity < -1:
         return
-    width = terminal._tw.fullwidth - 1 if terminal.isatty else None
     for name, told in _evidence(repair):
-        for line in sentence_lines(f"  {name:<8}  {told}", width, indent=" " * 12):
+        for line in sentence_lines(f"  {name:<8}  {told}", width_of(terminal), indent=" " * 12):
             terminal.write_line(line)
     for line in repair.diff.splitlines():
         added, removed = line.startswith("+"), line.startswith("-")
@@ -106,10 +123,9 @@ def _evidence(repair: RepairOutcome) -> Iterator[tuple[str, str]]:
         yield "hold-out", "none: in-sample evidence only (fewer than 20 cases, or holdout: 0)"
     else:
         yield "hold-out", f"{held.fixed} fixed, {held.broken} broken of {held.total} cases that no proposer saw"
-    more = (("judge", repair.judge_calls), ("customer", repair.customer_calls))
-    others = "".join(f", {calls} {role}" for role, calls in more if calls)
+    calls = calls_words(repair.target_calls, repair.meta_calls, repair.judge_calls, repair.customer_calls)
     stored = f", and {repair.cached_calls} replies were stored" if repair.cached_calls else ""
-    yield "calls", f"{repair.target_calls} target, {repair.meta_calls} meta{others}, in {repair.seconds:.1f} s{stored}"
+    yield "calls", f"{calls}, in {repair.seconds:.1f} s{stored}"
     yield "cost", cost_words(repair.cost_usd)
     if repair.status == "applied":
         yield "written", repair.routine

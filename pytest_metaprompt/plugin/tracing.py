@@ -172,7 +172,7 @@ def _find_exporter(name: str) -> EntryPoint:
     return found[0]
 
 
-def _server_url(spec: ModelSpec) -> str | None:
-    from pytest_metaprompt.clients.address import OPENAI_URL
+def _server_url(spec: ModelSpec) -> str:
+    from pytest_metaprompt.clients.identity import server_url
 
-    return spec.base_url or os.environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
+    return server_url(spec, os.environ)

@@ -12,8 +12,9 @@ import pytest
 from _pytest.capture import CaptureManager
 from _pytest.terminal import TerminalReporter
 
-from pytest_metaprompt.plugin.columns import cut_end
 from pytest_metaprompt.plugin.progress import Progress
+from pytest_metaprompt.plugin.terminal import terminal_of
+from pytest_metaprompt.reports.text_tables import cut_end
 
 SHOWN_EVERY_S = 1.0
 """How often the line on a terminal is renewed."""
@@ -74,14 +75,14 @@ class Waiting:
 
     def write(self, text: str) -> None:
         """Write a line that stays, from any thread."""
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if isinstance(terminal, TerminalReporter):
+        terminal = terminal_of(self._config)
+        if terminal is not None:
             with self._lock:
                 self._erase(terminal)
                 _write(terminal, text)
 
     def _terminal(self) -> TerminalReporter | None:
-        found = self._config.pluginmanager.get_plugin("terminalreporter")
+        found = terminal_of(self._config)
         # One that is derived from pytest's own, such as pytest-sugar's, draws lines by itself.
         return found if type(found) is TerminalReporter else None
 

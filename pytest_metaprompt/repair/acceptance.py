@@ -7,7 +7,7 @@ code can be tried on models of flesh and on simulated ones. No stage knows who m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.repair.bench import Bench
@@ -25,6 +25,9 @@ ALPHA = 0.05
 """The chance of an accident that a decision may rest on."""
 
 _HEAT = 8
+
+_ALWAYS_ON = 2
+"""So many entrants of a race are never stopped for being behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +91,51 @@ class Standing:
 async def race(bench: Bench, entrants: Sequence[Entrant], failing: Sequence[str]) -> list[Standing]:
     """One trial of an entrant on each failing case, always of the one that can still become the best.
 
-    Ends when the one with the best reach has tried every case: it stands first, and nobody else can win any more. The
-    order of `failing` should alternate between the causes of failure.
+    Ends when the one with the best reach has tried every case: it stands first, and nobody else can win any more. Of
+    many entrants only the better half goes on after each heat. The order of `failing` should alternate between the
+    causes of failure.
     """
     standings = [
         Standing(entrant, left=tuple(key for key in failing if key not in entrant.own)) for entrant in entrants
     ]
+    heats = dict.fromkeys(entrants, 0)
+    running = list(entrants)
     while True:
-        standings.sort(key=lambda one: one.reach, reverse=True)
+        standings.sort(key=lambda one: (one.entrant in running, one.reach), reverse=True)
         first, *rest = standings
         if not first.left:
             return standings
-        standings = [await _run_on(bench, first), *rest]
+        if _is_behind(first, [one for one in rest if one.entrant in running], heats):
+            running.remove(first.entrant)
+        else:
+            standings = [await _run_on(bench, first, heat=_HEAT), *rest]
+            heats[first.entrant] += 1
 
 
-async def _run_on(bench: Bench, standing: Standing) -> Standing:
-    """The standing after one more heat."""
-    text, heat = standing.entrant.text, standing.left[:_HEAT]
-    passed = await each(heat, lambda key: bench.first(text, key), limit=bench.limit)
-    won = [key for key, win in zip(heat, passed, strict=True) if win]
-    return Standing(standing.entrant, (*standing.fixed, *won), standing.left[_HEAT:])
+def _is_behind(standing: Standing, others: Sequence[Standing], heats: Mapping[Entrant, int]) -> bool:
+    """Whether so many are ahead after as many heats that this one need not go on: half of all, a quarter, ..."""
+    run = heats[standing.entrant]
+    ahead = [
+        one
+        for one in others
+        if (heats[one.entrant], len(one.fixed)) > (run, len(standing.fixed)) and heats[one.entrant] >= run
+    ]
+    return run > 0 and len(ahead) >= max(_ALWAYS_ON, len(heats) >> run)
+
+
+async def _run_on(bench: Bench, standing: Standing, *, heat: int) -> Standing:
+    """The standing after trying so many more cases."""
+    text, tried = standing.entrant.text, standing.left[:heat]
+    passed = await each(tried, lambda key: bench.first(text, key), limit=bench.limit)
+    won = [key for key, win in zip(tried, passed, strict=True) if win]
+    return Standing(standing.entrant, (*standing.fixed, *won), standing.left[heat:])
+
+
+async def beside(bench: Bench, first: Standing, other: Standing) -> Standing:
+    """The other one after trying what it has left of the cases that the first one does not fix."""
+    open_cases = [key for key in other.left if key not in first.fixed]
+    tried = await _run_on(bench, Standing(other.entrant, left=tuple(open_cases)), heat=len(open_cases))
+    return Standing(other.entrant, (*other.fixed, *tried.fixed), tuple(key for key in other.left if key in first.fixed))
 
 
 @dataclass(frozen=True, slots=True)

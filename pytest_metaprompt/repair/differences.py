@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from itertools import takewhile
 
+from pytest_metaprompt.embedded.escapes import alike
 from pytest_metaprompt.results import Verdict
 
 MOST = 80
@@ -45,8 +45,8 @@ def minimal_difference(expected: str, output: str) -> str | None:
         around = [f"before it {_short(before)}"] if before else []
         around += [f"after it {_short(after)}"] if after else []
         return f"the output holds the expected text, but has {' and '.join(around)}"
-    same = _common(expected, output)
-    tail = min(_common(expected[::-1], output[::-1]), len(expected) - same, len(output) - same)
+    same = alike(expected, output)
+    tail = min(alike(expected[::-1], output[::-1]), len(expected) - same, len(output) - same)
     left, right = expected[same : len(expected) - tail], output[same : len(output) - tail]
     where = f"after the same {same} characters, " if same else ""
     return f"{where}expected {_short(left)}, got {_short(right)}"
@@ -64,10 +64,6 @@ def _masked(part: str) -> str:
     for pattern, name in _MASKS:
         rest = pattern.sub(name, rest)
     return f"{_INDEX.sub('[*]', lead)}: {rest}" if lead else rest
-
-
-def _common(one: str, other: str) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _short(text: str) -> str:

@@ -12,8 +12,7 @@ from pytest_metaprompt.errors import FileAccessError
 from pytest_metaprompt.files import make_own_folder
 from pytest_metaprompt.suites import Json
 
-FOLDER = ".metaprompt"
-"""The folder of the journal, in pytest's root directory."""
+JOURNAL_FILE = "journal.jsonl"
 
 
 def _now() -> datetime:
@@ -22,7 +21,7 @@ def _now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class FileJournal:
-    """Appends to `journal.jsonl` in a folder that git is told to ignore."""
+    """Appends to the journal in a folder that git is told to ignore."""
 
     folder: Path
     routine: str
@@ -37,7 +36,7 @@ class FileJournal:
         entry: dict[str, Json] = {"at": self.clock().isoformat(), "routine": self.routine, "event": event, **details}
         try:
             make_own_folder(self.folder)
-            with (self.folder / "journal.jsonl").open("a", encoding="utf-8") as file:
+            with (self.folder / JOURNAL_FILE).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
         except OSError as error:
             raise FileAccessError(f"cannot write the journal in {self.folder}: {error.strerror or error}") from None
@@ -46,7 +45,7 @@ class FileJournal:
         """Whether the last repair of a text with this digest and seed did not come to its end: it was stopped, or a
         budget was used up. Begun again, it finds its replies in the cache, those of its probe among them."""
         try:
-            lines = (self.folder / "journal.jsonl").read_text(encoding="utf-8").splitlines()
+            lines = (self.folder / JOURNAL_FILE).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
             return False
         under_way = False

@@ -4,35 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pytest_metaprompt.errors import BudgetExhaustedError, EnvelopeError, MetapromptError, ModelCallError, SetupError
-from pytest_metaprompt.repair.acceptance import (
-    Entrant,
-    Standing,
-    confirm,
-    guard,
-    hold_out,
-    race,
-    screen,
-    strictness,
-    veto,
-)
+from pytest_metaprompt.repair.acceptance import Entrant, Standing, beside, race, screen, strictness
 from pytest_metaprompt.repair.bench import IndecisiveError
-from pytest_metaprompt.repair.clusters import round_robin
+from pytest_metaprompt.repair.clusters import round_robin, siblings
 from pytest_metaprompt.repair.job import MERGE, META, PAID, Findings, RepairJob
-from pytest_metaprompt.repair.memory import UNSEEN, Memory, Ruling
+from pytest_metaprompt.repair.memory import Memory, Ruling
+from pytest_metaprompt.repair.proof import Proof
+from pytest_metaprompt.repair.proposers.merge import join
 from pytest_metaprompt.repair.proposers.reflect import DeclinedError
-from pytest_metaprompt.repair.showing import shown_cases
 from pytest_metaprompt.repair.split import split
 from pytest_metaprompt.repair.trials import PROBED, Trials
 from pytest_metaprompt.repair.validation import RefusedError, Terms, squeezed, validate
-from pytest_metaprompt.results import Count, Proposal, RepairState, Run, TracePoint
+from pytest_metaprompt.results import Proposal, RepairState, Run, TracePoint
 from pytest_metaprompt.routines import Routine
 
 MAX_ROUNDS = 8
 PATIENCE = 4
-FINALISTS = 2
+FINALISTS = 3
+"""So many proposals of a round may try to prove themselves: two that were joined, and each of them."""
+
 GREAT_HELP = 0.5
 """A proposer that asks no model is asked again at once only after it fixed this share of the failures."""
 
@@ -49,9 +42,9 @@ class Repair:
         self._proposers = dict(job.proposers)
         self._resting = False
         self._round = 0
-        self._raced = 0
         self.found = Findings(job.routine)
         self._memory = Memory(job, self.found)
+        self._proof = Proof(job, self._trials, self.found)
 
     async def run(self) -> Findings:
         """Search until nothing fails, nothing helps, or the budget is used up."""
@@ -84,7 +77,10 @@ class Repair:
         before = self._trials.remember_the_run()
         text = self._job.routine.text
         forced = {s.key: s.case.split for s in self._job.subjects if s.case.split is not None and s.key in before}
-        self.found.sides = split(before, forced=forced, share=self._job.holdout, seed=self._job.seed)
+        failing = self._trials.observations(text, [key for key in sorted(before) if not before[key]])
+        self.found.sides = split(
+            before, forced=forced, share=self._job.holdout, seed=self._job.seed, siblings=siblings(failing)
+        )
         self.found.flaky.update(key for key in before if not before[key] and any(self._bench.trials(text, key)))
         self._trace()
         self._job.journal.note("began", digest=digest(text), seed=self._job.seed)
@@ -110,18 +106,11 @@ class Repair:
         self.found.reason = self.found.reason or f"{len(failing)} cases still fail, and nothing more was found to help"
 
     def _take_back_unproved(self) -> None:
-        """In the end, at least one held-out failure must be fixed, if there is one: small steps add up to no proof."""
-        text = self.found.current.text
-        held = self._fixed(self.found.sides.holdout, text, set())
-        if text == self._job.routine.text or held.passed or not held.total:
-            return
-        train = self._fixed(self.found.sides.train, text, set())
-        self.found.current = self._job.routine
-        self.found.reason = self.found.unproved = (
-            f"{UNSEEN}does not generalise: fixes {train} of the training failures, "
-            f"but none of {held.total} held-out ones"
-        )
-        self._job.journal.note("taken_back", reason=self.found.unproved)
+        lacking = self._proof.lacking()
+        if lacking is not None:
+            self.found.current = self._job.routine
+            self.found.reason = self.found.unproved = lacking
+            self._job.journal.note("taken_back", reason=lacking)
 
     def _trace(self) -> None:
         text = self.found.current.text
@@ -130,7 +119,9 @@ class Repair:
 
     async def _stable_failures(self) -> list[str]:
         text = self.found.current.text
-        keys = [*self.found.sides.train, *self.found.sides.holdout]
+        # Held-out cases are told apart once. Later, what is claimed of them is confirmed against the routine before.
+        held = self.found.sides.holdout if text == self._job.routine.text else ()
+        keys = [*self.found.sides.train, *held]
         failing = [key for key in keys if key not in self.found.flaky and self._bench.state(text, key) == "failing"]
         passes = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=2).passes
         if not self.found.exact:
@@ -165,13 +156,14 @@ class Repair:
         """What the proposal fixes that is kept; None if none is. The others are told why they are not."""
         order = [one.subject.key for one in round_robin(self._trials.observations(self.found.current.text, failing))]
         self._job.progress(f"round {self._round}: racing {len(proposals)} proposals on {len(order)} failing cases")
-        entrants = {Entrant(one.text, self._shown(one.text)): one for one in proposals}
-        self._raced = len(entrants)  # Each of them has its chance to look better than it is.
+        entrants = {Entrant(one.text, self._proof.shown(one.text)): one for one in proposals}
+        entrants |= await self._joined(entrants, order)
+        raced = len(entrants)  # Each of them has its chance to look better than it is.
         base = self.found.current.text
         for _ in range(FINALISTS):
             first, *rest = await race(self._bench, list(entrants), order)
             proposal = entrants.pop(first.entrant)
-            ruling = await self._prove(proposal, first) if first.fixed else Ruling("fixes none of the failing cases")
+            ruling = await self._prove(proposal, first, proposals=raced)
             self._memory.note(proposal, ruling, base=base, round_=self._round)
             if ruling.reason is None or not entrants:
                 break
@@ -179,6 +171,20 @@ class Repair:
             also_ran = Ruling(_also_ran(standing), standing.fixed)
             self._memory.note(entrants[standing.entrant], also_ran, base=base, round_=self._round)
         return ruling.fixed if ruling.reason is None else None
+
+    async def _joined(self, entrants: Mapping[Entrant, Proposal], order: Sequence[str]) -> dict[Entrant, Proposal]:
+        """The winner of a race together with the next one that fixes what it does not, as one more entrant."""
+        if MERGE not in self._proposers:
+            return {}
+        first, *rest = await race(self._bench, list(entrants), order)
+        for standing in rest if first.fixed else ():
+            other = await beside(self._bench, first, standing)
+            if set(other.fixed) <= set(first.fixed):
+                continue
+            both = join(entrants[first.entrant], entrants[other.entrant], base=self.found.current.text)
+            for proposal in await self._validated([both] if both else []):
+                return {Entrant(proposal.text, self._proof.shown(proposal.text)): proposal}
+        return {}
 
     async def _propose(self, names: Sequence[str], failing: Sequence[str]) -> list[Proposal]:
         state = self._state(failing)
@@ -225,10 +231,14 @@ class Repair:
             self._seen.add(squeezed(proposal.text))
         return valid
 
-    async def _prove(self, proposal: Proposal, standing: Standing) -> Ruling:
+    async def _prove(self, proposal: Proposal, standing: Standing, *, proposals: int) -> Ruling:
         """Why the finalist is not kept; if nothing speaks against it, it is the current routine afterwards."""
+        if not standing.fixed:
+            return Ruling("fixes none of the failing cases")
         try:
-            ruling = await self._ruling(proposal, standing)
+            ruling = await self._proof.examine(
+                proposal.text, standing, proposals=proposals, step=f"round {self._round}"
+            )
         except IndecisiveError as error:
             return Ruling(f"indecisive: {error}")
         if ruling.reason is None:
@@ -237,79 +247,15 @@ class Repair:
             self._trace()
         return ruling
 
-    async def _ruling(self, proposal: Proposal, standing: Standing) -> Ruling:
-        bench, old, new = self._bench, self.found.current.text, proposal.text
-        strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=self._raced)
-        if not self.found.exact:
-            self._job.progress(f"round {self._round}: confirming {len(standing.fixed)} fixes")
-        confirmed = await confirm(bench, old, new, standing.fixed, strict)
-        self.found.flaky.update(confirmed.flaky)
-        if not confirmed.fixed:
-            return Ruling("its fixes did not hold when asked again")
-        passing = self._by_risk(old)
-        self._job.progress(f"round {self._round}: guarding {len(passing)} passing cases")
-        broken = await guard(bench, old, new, passing)
-        if broken:
-            self._lose(broken)
-            evidence = tuple(self._trials.observations(new, broken))
-            return Ruling(f"breaks {', '.join(map(repr, broken))}", confirmed.fixed, broken, evidence)
-        objection = await self._held_out_objection(new, confirmed.fixed)
-        if objection is None:
-            for key in self._shown(new):
-                await bench.first(new, key)
-        return Ruling(objection and f"{UNSEEN}{objection}", confirmed.fixed)
-
-    async def _held_out_objection(self, new: str, confirmed: Sequence[str]) -> str | None:
-        sides, old = self.found.sides, self.found.current.text
-        if sides.holdout:
-            self._job.progress(f"round {self._round}: hold-out of {len(sides.holdout)} cases")
-        strict = strictness(exact=self.found.exact, flaky=len(self.found.flaky), proposals=self._raced)
-        held = await hold_out(self._bench, old, new, self._steady(sides.holdout), strict)
-        self._lose(held.broken)
-        now = {*confirmed, *held.fixed}
-        train, far = (self._fixed(side, new, now) for side in (sides.train, sides.holdout))
-        return veto(broken=held.broken, train=train, held=far)
-
-    def _lose(self, broken: Sequence[str]) -> None:
-        self.found.lost.extend(key for key in broken if key not in self.found.lost)
-
-    def _fixed(self, side: Sequence[str], text: str, now: set[str]) -> Count:
-        """Of the cases on a side that failed under the routine as it was: how many pass under a text.
-
-        `now` holds the fixes that were just confirmed; what was fixed before was guarded. Cases that the text
-        shows with their answers do not count.
-        """
-        first, shown = self._job.routine.text, self._shown(text)
-        failed = [key for key in self._steady(side) if self._bench.state(first, key) == "failing" and key not in shown]
-        fixed = [key for key in failed if key in now or self._bench.state(self.found.current.text, key) == "passing"]
-        return Count(len(fixed), len(failed))
-
-    def _shown(self, text: str) -> frozenset[str]:
-        return shown_cases(self._trials.routine(text), self._job.subjects)
-
-    def _by_risk(self, text: str) -> list[str]:
-        """The passing training cases: once broken first, then protected ones, then the short ones."""
-        passing = [key for key in self._steady(self.found.sides.train) if self._bench.state(text, key) == "passing"]
-        return sorted(passing, key=self._risk)
-
-    def _risk(self, key: str) -> tuple[bool, bool, int]:
-        case = self._subjects[key].case
-        size = len(case.input or "") + sum(len(str(value)) for value in case.vars.values())
-        return (key not in self.found.lost, not case.protected, size)
-
-    def _steady(self, keys: Sequence[str]) -> list[str]:
-        return [key for key in keys if key not in self.found.flaky]
-
     def _state(self, failing: Sequence[str]) -> RepairState:
         text = self.found.current.text
-        passing = [key for key in self._steady(self.found.sides.train) if self._bench.state(text, key) == "passing"]
         return RepairState(
             routine=self.found.current.name,
             text=text,
             form=self.found.current.form,
             editable=self._job.editable,
             failing=tuple(self._trials.observations(text, failing)),
-            passing=tuple(self._trials.observations(text, passing)),
+            passing=tuple(self._trials.observations(text, self._proof.passing())),
             rejected=self._memory.rejected(),
             helped=tuple(self.found.helped),
             round=self._round,

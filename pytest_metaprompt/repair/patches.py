@@ -33,8 +33,7 @@ def change_of(found: Found) -> FileChange | None:
 def as_patch(change: FileChange) -> bytes:
     """A unified diff of the file's bytes, line ends and encoding included, with its path from the top of the git
     repository (from the file's own folder outside of one)."""
-    real = Path(os.path.realpath(change.before.path))
-    name = real.relative_to(git_top(real.parent) or real.parent).as_posix()
+    name = _name_in_git(change.before.path)
     lines = difflib.diff_bytes(
         difflib.unified_diff,
         _lines(change.before.raw),
@@ -48,8 +47,7 @@ def as_patch(change: FileChange) -> bytes:
 def as_suggestions(change: FileChange) -> str:
     """GitHub's suggestion blocks, each with the lines of the file that it replaces, for a review comment there."""
     old, new = change.before.text.split("\n"), change.after.text.split("\n")
-    real = Path(os.path.realpath(change.before.path))
-    name = real.relative_to(git_top(real.parent) or real.parent).as_posix()
+    name = _name_in_git(change.before.path)
     blocks = []
     for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -62,6 +60,12 @@ def as_suggestions(change: FileChange) -> str:
         lines = f"{start + 1 - lead}" if end - start + lead + tail <= 1 else f"{start + 1 - lead}-{end + tail}"
         blocks.append(f"`{name}`, line {lines}\n\n{fence}suggestion\n{text}\n{fence}\n")
     return "\n".join(blocks)
+
+
+def _name_in_git(path: Path) -> str:
+    """The path from the top of the git repository, or the name alone outside of one."""
+    real = Path(os.path.realpath(path))
+    return real.relative_to(git_top(real.parent) or real.parent).as_posix()
 
 
 def git_top(folder: Path) -> Path | None:

@@ -15,6 +15,12 @@ def cost_words(cost_usd: float | None) -> str:
     return "no cost" if cost_usd == 0 else dollars(cost_usd)
 
 
+def calls_words(target: int, meta: int, judge: int = 0, customer: int = 0) -> str:
+    """The calls of a repair by who was asked; judges and customers only where there were any."""
+    others = "".join(f", {count} {role}" for role, count in (("judge", judge), ("customer", customer)) if count)
+    return f"{target} target, {meta} meta{others}"
+
+
 def duration(seconds: float) -> str:
     """A time: seconds with a digit under ten, then whole ones, then minutes and hours."""
     if seconds < 9.95:

@@ -203,10 +203,6 @@ def _reply(reply: Reply) -> ReplyPart:
     }
 
 
-def _message(message: Message) -> dict[str, Json]:
-    return {"role": message.role, "content": message.content, **message.extra}
-
-
 def _usage(usage: Usage) -> dict[str, int]:
     """The tokens; their parts only where the provider told them."""
     parts = {"cached_input_tokens": usage.cached_input_tokens, "reasoning_tokens": usage.reasoning_tokens}

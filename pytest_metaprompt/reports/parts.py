@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
+from pytest_metaprompt.reports.figures import calls_words
 from pytest_metaprompt.suites import Json
 
 
@@ -217,7 +218,5 @@ class Report(TypedDict):
 
 
 def calls_line(calls: CallsPart) -> str:
-    """The calls of a repair in words; judges and customers only where there were any."""
-    more = (("judge", calls.get("judge", 0)), ("customer", calls.get("customer", 0)))
-    others = "".join(f", {count} {role}" for role, count in more if count)
-    return f"{calls['target']} target, {calls['meta']} meta{others}"
+    """The calls of a repair in words."""
+    return calls_words(calls["target"], calls["meta"], calls.get("judge", 0), calls.get("customer", 0))

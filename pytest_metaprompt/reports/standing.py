@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.reports.parts import Report
@@ -55,12 +55,18 @@ def standing_of(report: Report) -> Standing:
     """How a report's suites stood when they were tested, before any repair, and its gates in the end."""
     gated = {gate["suite"] for gate in report["gates"]}
     found = [(suite["path"] in gated, case["outcome"]) for suite in report["suites"] for case in suite["cases"]]
+    return count_standing(found, gates_failed=sum(not gate["passed"] for gate in report["gates"]))
+
+
+def count_standing(found: Sequence[tuple[bool, str]], *, gates_failed: int, repaired: int = 0) -> Standing:
+    """How cases stand, given for each whether a gate judges it, and its outcome."""
     outcomes = [outcome for _, outcome in found]
     return Standing(
         passed=outcomes.count("passed"),
         failed=found.count((False, "failed")),
         left_to_gates=found.count((True, "failed")),
-        gates_failed=sum(not gate["passed"] for gate in report["gates"]),
+        gates_failed=gates_failed,
         errors=outcomes.count("error"),
+        repaired=repaired,
         skipped=outcomes.count("skipped"),
     )

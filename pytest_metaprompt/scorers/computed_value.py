@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, ScorerError, SkippedError
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.code import Code, CodeError, CodeSource, run_code
@@ -14,7 +15,7 @@ from pytest_metaprompt.scorers.javascript_code import is_javascript_file, open_j
 from pytest_metaprompt.scorers.json_values import NotJsonError, as_json
 from pytest_metaprompt.scorers.outputs import context_of, output_of
 from pytest_metaprompt.scorers.python_code import is_python_file, open_python_code
-from pytest_metaprompt.scorers.value_files import CODE, PREFIX, names_file, read_value_file
+from pytest_metaprompt.scorers.value_files import CODE, names_file, read_value_file
 from pytest_metaprompt.scorers.values import problem
 from pytest_metaprompt.scorers.verdicts import reply_of
 from pytest_metaprompt.suites import Assertion
@@ -69,7 +70,7 @@ def open_computed(assertion: Assertion, opened: Callable[[Assertion], Scorer], *
     try:
         code = open_python_code(source) if is_python_file(text) else open_javascript_code(source)
     except CodeError as error:
-        raise problem(assertion, f"{text.removeprefix(PREFIX)}: {error}") from error.__cause__
+        raise problem(assertion, f"{text.removeprefix(FILE_PREFIX)}: {error}") from error.__cause__
     except SkippedError as error:
         raise SkippedError(f"{assertion.type}: {error.message}", where=assertion.where, hint=error.hint) from None
     return ComputedValue(assertion, code, opened)

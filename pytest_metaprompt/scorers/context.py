@@ -20,7 +20,7 @@ from pytest_metaprompt.scorers.judgement import (
     object_schema,
     read_numbered,
     read_reason,
-    read_threshold,
+    read_share,
     verdict,
 )
 from pytest_metaprompt.scorers.values import read_text_value
@@ -101,7 +101,7 @@ class ContextRecall:
     async def score(self, attempt: Attempt) -> Verdict:
         """Asks the judge about the sentences of the ground truth. The reply itself plays no part."""
         items = sentences(self.truth)
-        sections: dict[str, Json] = {"context": context_of(attempt)}
+        sections: dict[str, Json] = {"context": documents_of(attempt)}
         share = await share_of(self.judge, RECALL, sections, items, "attributed")
         return judged(share, items, "attributed to the context", self.threshold)
 
@@ -115,7 +115,7 @@ class ContextRelevance:
 
     async def score(self, attempt: Attempt) -> Verdict:
         """Asks the judge about the sentences of the context. The reply itself plays no part."""
-        items = sentences(context_of(attempt))
+        items = sentences(documents_of(attempt))
         share = await share_of(self.judge, RELEVANCE, {"query": query_of(attempt)}, items, "relevant")
         return judged(share, items, "relevant to the query", self.threshold)
 
@@ -132,7 +132,7 @@ class ContextFaithfulness:
         items = sentences(reply_of(attempt).text)
         if not items:
             return fails("the reply is empty, so nothing in it is supported")
-        sections: dict[str, Json] = {"query": query_of(attempt), "context": context_of(attempt)}
+        sections: dict[str, Json] = {"query": query_of(attempt), "context": documents_of(attempt)}
         share = await share_of(self.judge, FAITHFULNESS, sections, items, "supported")
         return judged(share, items, "supported by the context", self.threshold)
 
@@ -163,7 +163,7 @@ def query_of(attempt: Attempt) -> str:
     return asked[-1]
 
 
-def context_of(attempt: Attempt) -> str:
+def documents_of(attempt: Attempt) -> str:
     """The documents: the case's var `context`, a text or a list of texts.
 
     Raises:
@@ -179,15 +179,15 @@ def context_of(attempt: Attempt) -> str:
 def open_context_recall(assertion: Assertion, graders: Graders) -> ContextRecall:
     """The scorer of a `context-recall`; `value` is the ground truth."""
     judge, truth = open_judge(assertion, graders), read_text_value(assertion)
-    return ContextRecall(judge, truth, read_threshold(assertion, default=THRESHOLD))
+    return ContextRecall(judge, truth, read_share(assertion, default=THRESHOLD))
 
 
 def open_context_relevance(assertion: Assertion, graders: Graders) -> ContextRelevance:
     """The scorer of a `context-relevance`."""
-    threshold = read_threshold(assertion, default=RELEVANCE_THRESHOLD)
+    threshold = read_share(assertion, default=RELEVANCE_THRESHOLD)
     return ContextRelevance(open_judge(assertion, graders), threshold)
 
 
 def open_context_faithfulness(assertion: Assertion, graders: Graders) -> ContextFaithfulness:
     """The scorer of a `context-faithfulness`."""
-    return ContextFaithfulness(open_judge(assertion, graders), read_threshold(assertion, default=THRESHOLD))
+    return ContextFaithfulness(open_judge(assertion, graders), read_share(assertion, default=THRESHOLD))

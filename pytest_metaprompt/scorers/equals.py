@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from itertools import takewhile
 
+from pytest_metaprompt.embedded.escapes import alike
 from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.excerpts import excerpt, excerpt_reply
@@ -27,7 +27,7 @@ class EqualsText:
         reply = reply_of(attempt)
         if reply.text == self.expected:
             return holds(f"the reply is {excerpt(self.expected)}")
-        near = _first_difference(self.expected, reply.text)
+        near = alike(self.expected, reply.text)
         reason = f"expected {excerpt(self.expected, near=near)}, got {excerpt_reply(reply, near=near)}"
         hint = _likeness(self.expected, reply.text)
         return fails(f"{reason} ({hint})" if hint else reason)
@@ -45,10 +45,6 @@ def open_equals(assertion: Assertion) -> Scorer:
     if not is_finite(value):
         raise problem(assertion, "value holds NaN or infinity, which JSON cannot, so no reply would match")
     return AllOrNothing(JsonCompare(value, STRICT))
-
-
-def _first_difference(one: str, other: str) -> int:
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def _likeness(expected: str, actual: str) -> str | None:

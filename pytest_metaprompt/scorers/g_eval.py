@@ -17,8 +17,8 @@ from pytest_metaprompt.scorers.judgement import (
     read_one_or_more,
     read_reason,
     read_score,
+    read_share,
     read_strings,
-    read_threshold,
     verdict,
 )
 from pytest_metaprompt.suites import Assertion, Json
@@ -68,5 +68,5 @@ class BySteps:
 def open_g_eval(assertion: Assertion, graders: Graders) -> BySteps:
     """The scorer of a `g-eval`; `value` is a criterion or a list of them."""
     return BySteps(
-        open_judge(assertion, graders), read_one_or_more(assertion), read_threshold(assertion, default=THRESHOLD)
+        open_judge(assertion, graders), read_one_or_more(assertion), read_share(assertion, default=THRESHOLD)
     )

@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.scorers.code import CodeError, CodeSource
 from pytest_metaprompt.scorers.excerpts import excerpt
 from pytest_metaprompt.scorers.javascript_engines import Engine, find_engine, find_node
 from pytest_metaprompt.scorers.json_values import Plain
 from pytest_metaprompt.scorers.outputs import Context
-from pytest_metaprompt.scorers.value_files import PREFIX, names_file
+from pytest_metaprompt.scorers.value_files import names_file
 
 _FILE = re.compile(r"(?P<path>.+\.(?:js|cjs|mjs))(?::(?P<name>[\w$]+))?")
 _NEEDS_NODE = re.compile(r"\brequire\s*\(|\bprocess\.|\bimport\b|^\s*export\b", re.MULTILINE)
@@ -85,7 +86,7 @@ class JavaScriptCode:
 
 def is_javascript_file(text: str) -> bool:
     """Whether the text names a JavaScript file, and perhaps a function in it."""
-    return names_file(text) and _FILE.fullmatch(text.removeprefix(PREFIX)) is not None
+    return names_file(text) and _FILE.fullmatch(text.removeprefix(FILE_PREFIX)) is not None
 
 
 def open_javascript_code(source: CodeSource) -> JavaScriptCode:
@@ -114,7 +115,7 @@ def _body(code: str) -> str:
 
 
 def _from_file(source: CodeSource) -> JavaScriptCode:
-    match = _FILE.fullmatch(source.text.removeprefix(PREFIX))
+    match = _FILE.fullmatch(source.text.removeprefix(FILE_PREFIX))
     if match is None:
         raise CodeError(f"{source.text!r} does not name a JavaScript file (write  file://check.js)")
     path = source.base / match["path"]

@@ -93,7 +93,7 @@ def read_one_or_more(assertion: Assertion) -> tuple[str, ...]:
     return texts
 
 
-def read_threshold(assertion: Assertion, *, default: float) -> float:
+def read_share(assertion: Assertion, *, default: float) -> float:
     """The threshold, above 0 and up to 1; at 0 the assertion would hold for every reply."""
     threshold = default if assertion.threshold is None else assertion.threshold
     if not 0 < threshold <= 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pytest_metaprompt.errors import ScorerError
@@ -14,58 +15,23 @@ from pytest_metaprompt.suites import Assertion
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Holds if the model answered within so many milliseconds. An answer out of the cache has its first latency."""
+class AtMost:
+    """Holds if what `measure` finds is at most the limit; `found` and `wanted` say both in words, as formats.
 
-    limit_ms: float
-
-    async def score(self, attempt: Attempt) -> Verdict:
-        """Compares the latency of the reply."""
-        took = round(reply_of(attempt).latency_s * 1000)
-        if took <= self.limit_ms:
-            return holds(f"it took {took} ms, at most {self.limit_ms:g}")
-        return fails(f"it took {took} ms, more than {self.limit_ms:g}")
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Holds if the call cost at most so many dollars."""
-
-    assertion: Assertion
-    limit_usd: float
-
-    async def score(self, attempt: Attempt) -> Verdict:
-        """Compares the cost of the reply.
-
-        Raises:
-            ScorerError: No price is known.
-        """
-        cost = reply_of(attempt).cost_usd
-        if cost is None:
-            message = f"{self.assertion.type}: no price is known for this model, so the cost is not"
-            raise ScorerError(message, where=self.assertion.where)
-        if cost <= self.limit_usd:
-            return holds(f"it cost ${cost:.6g}, at most ${self.limit_usd:g}")
-        return fails(f"it cost ${cost:.6g}, more than ${self.limit_usd:g}")
-
-
-@dataclass(frozen=True, slots=True)
-class Perplexity:
-    """Holds if the perplexity of the reply, exp(-mean log probability of its tokens), is at most the limit."""
+    `measure` raises `ScorerError` where the call tells nothing of it.
+    """
 
     assertion: Assertion
     limit: float
+    measure: Callable[[Reply, Assertion], float]
+    found: str
+    wanted: str = "{:g}"
 
     async def score(self, attempt: Attempt) -> Verdict:
-        """Computes the perplexity.
-
-        Raises:
-            ScorerError: The reply has no log probabilities.
-        """
-        found = _perplexity(reply_of(attempt), self.assertion)
-        if found <= self.limit:
-            return holds(f"the perplexity is {found:.4g}, at most {self.limit:g}")
-        return fails(f"the perplexity is {found:.4g}, more than {self.limit:g}")
+        """Measures the call that gave the reply."""
+        value = self.measure(reply_of(attempt), self.assertion)
+        found, wanted = self.found.format(value), self.wanted.format(self.limit)
+        return holds(f"{found}, at most {wanted}") if value <= self.limit else fails(f"{found}, more than {wanted}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +54,21 @@ class PerplexityScore:
 
 
 def open_latency(assertion: Assertion) -> Scorer:
-    """The scorer of a `latency`; the threshold is in milliseconds."""
+    """The scorer of a `latency`; the threshold is in milliseconds. A stored reply has the latency of its call."""
     refuse_value(assertion)
-    return Latency(read_limit(assertion, default=None))
+    return AtMost(assertion, read_limit(assertion), _latency_ms, found="it took {} ms")
 
 
 def open_cost(assertion: Assertion) -> Scorer:
     """The scorer of a `cost`; the threshold is in US dollars."""
     refuse_value(assertion)
-    return Cost(assertion, read_limit(assertion, default=None))
+    return AtMost(assertion, read_limit(assertion), _cost_usd, found="it cost ${:.6g}", wanted="${:g}")
 
 
 def open_perplexity(assertion: Assertion) -> Scorer:
     """The scorer of a `perplexity`."""
     refuse_value(assertion)
-    return Perplexity(assertion, read_limit(assertion, default=None))
+    return AtMost(assertion, read_limit(assertion), _perplexity, found="the perplexity is {:.4g}")
 
 
 def open_perplexity_score(assertion: Assertion) -> Scorer:
@@ -112,7 +78,19 @@ def open_perplexity_score(assertion: Assertion) -> Scorer:
     return PerplexityScore(assertion, read_threshold(assertion, default=default))
 
 
+def _latency_ms(reply: Reply, assertion: Assertion) -> float:
+    return round(reply.latency_s * 1000)
+
+
+def _cost_usd(reply: Reply, assertion: Assertion) -> float:
+    if reply.cost_usd is None:
+        message = f"{assertion.type}: no price is known for this model, so the cost is not"
+        raise ScorerError(message, where=assertion.where)
+    return reply.cost_usd
+
+
 def _perplexity(reply: Reply, assertion: Assertion) -> float:
+    """exp(-mean log probability of the tokens)."""
     if not reply.logprobs:
         hint = "add  logprobs: true  to the target"
         message = f"{assertion.type}: the reply has no log probabilities"

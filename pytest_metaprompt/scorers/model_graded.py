@@ -17,7 +17,7 @@ from pytest_metaprompt.scorers.judgement import (
     object_schema,
     read_reason,
     read_score,
-    read_threshold,
+    read_share,
     read_truth,
     verdict,
 )
@@ -134,7 +134,7 @@ def open_factuality(assertion: Assertion, graders: Graders) -> ByFacts:
 
 
 def _own_threshold(assertion: Assertion) -> float | None:
-    return None if assertion.threshold is None else read_threshold(assertion, default=1.0)
+    return None if assertion.threshold is None else read_share(assertion, default=1.0)
 
 
 def _category_scores(assertion: Assertion) -> Mapping[str, float]:

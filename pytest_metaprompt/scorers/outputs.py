@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, replace
 
 from pytest_metaprompt.protocols import Scorer
-from pytest_metaprompt.results import Attempt, Reply, ToolCall, Verdict
+from pytest_metaprompt.results import Attempt, Reply, Verdict
 from pytest_metaprompt.scorers.json_values import Plain, plain
 from pytest_metaprompt.scorers.verdicts import reply_of
 from pytest_metaprompt.suites import Dialect, Json, Message
@@ -38,7 +38,7 @@ def output_of(reply: Reply, *, dialect: Dialect) -> Plain:
     if reply.output is not None:
         return plain(reply.output)
     if dialect == "promptfoo" and reply.tool_calls and not reply.text:
-        return [_as_openai(call) for call in reply.tool_calls]
+        return [plain(call.in_chat) for call in reply.tool_calls]
     return reply.text
 
 
@@ -77,7 +77,3 @@ def _prompt(messages: tuple[Message, ...]) -> Plain:
 def _message(message: Message) -> Plain:
     extra = plain(message.extra)
     return {"role": message.role, "content": message.content, **(extra if isinstance(extra, dict) else {})}
-
-
-def _as_openai(call: ToolCall) -> Plain:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.raw_arguments}}

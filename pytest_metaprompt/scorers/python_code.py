@@ -9,16 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from textwrap import dedent
 
-from pytest_metaprompt.python_files import UserCodeError, describe_error, finished, load_module, syntax_message
+from pytest_metaprompt.files import FILE_PREFIX
+from pytest_metaprompt.python_files import (
+    UserCodeError,
+    describe_error,
+    finished,
+    load_module,
+    split_reference,
+    syntax_message,
+)
 from pytest_metaprompt.scorers.code import CodeError, CodeSource
 from pytest_metaprompt.scorers.excerpts import excerpt
 from pytest_metaprompt.scorers.json_values import Plain
 from pytest_metaprompt.scorers.outputs import Context
-from pytest_metaprompt.scorers.value_files import PREFIX, names_file
+from pytest_metaprompt.scorers.value_files import names_file
 
 _Function = Callable[[Plain, Context], object]
-
-_FILE = re.compile(r"(?P<path>.+\.py)(?::(?P<name>\w+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,7 @@ class PythonCode:
 
 def is_python_file(text: str) -> bool:
     """Whether the text names a Python file, and perhaps a function in it."""
-    return names_file(text) and _FILE.fullmatch(text.removeprefix(PREFIX)) is not None
+    return names_file(text) and split_reference(text.removeprefix(FILE_PREFIX), default="") is not None
 
 
 def open_python_code(source: CodeSource) -> PythonCode:
@@ -102,10 +108,10 @@ def _returns(body: list[ast.stmt]) -> bool:
 
 
 def _from_file(source: CodeSource) -> PythonCode:
-    match = _FILE.fullmatch(source.text.removeprefix(PREFIX))
-    if match is None:
+    reference = split_reference(source.text.removeprefix(FILE_PREFIX), default=source.default)
+    if reference is None:
         raise CodeError(f"{source.text!r} does not name a Python file (write  file://checks.py:function)")
-    path, name = source.base / match["path"], match["name"] or source.default
+    path, name = source.base / reference[0], reference[1]
     try:
         module = load_module(path, source.read(path))
     except UserCodeError as error:

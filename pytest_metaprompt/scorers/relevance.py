@@ -10,7 +10,7 @@ from pytest_metaprompt.scorers.context import judged, query_of, share_of
 from pytest_metaprompt.scorers.embedding import Embedder, cosine, open_embedder
 from pytest_metaprompt.scorers.excerpts import excerpt
 from pytest_metaprompt.scorers.grading import Judge, Question, open_judge
-from pytest_metaprompt.scorers.judgement import dialogue_of, object_schema, read_strings, read_threshold, shown, verdict
+from pytest_metaprompt.scorers.judgement import dialogue_of, object_schema, read_share, read_strings, shown, verdict
 from pytest_metaprompt.scorers.verdicts import fails, reply_of
 from pytest_metaprompt.suites import Assertion, Json, Message
 
@@ -77,10 +77,10 @@ class StaysRelevant:
 def open_answer_relevance(assertion: Assertion, graders: Graders) -> AnswersQuery:
     """The scorer of an `answer-relevance`."""
     judge, embedder = open_judge(assertion, graders), open_embedder(assertion, graders, own=None)
-    return AnswersQuery(judge, embedder, read_threshold(assertion, default=THRESHOLD))
+    return AnswersQuery(judge, embedder, read_share(assertion, default=THRESHOLD))
 
 
 def open_conversation_relevance(assertion: Assertion, graders: Graders) -> StaysRelevant:
     """The scorer of a `conversation-relevance`."""
-    threshold = read_threshold(assertion, default=THRESHOLD)
+    threshold = read_share(assertion, default=THRESHOLD)
     return StaysRelevant(open_judge(assertion, graders), 5, threshold)

@@ -13,7 +13,6 @@ _REASONS: Mapping[str, str] = {
     "bertscore": "it needs a model of its own",
     "classifier": _SERVICE,
     "contains-sql": "it needs a parser for each SQL dialect",
-    "conversation-relevance": "it looks at several cases at once",
     "guardrails": "it needs a provider that says which guardrails it applied",
     "human": "nobody is there to judge",
     "is-sql": "it needs a parser for each SQL dialect",

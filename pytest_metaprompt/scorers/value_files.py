@@ -9,18 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.scorers.values import problem
 from pytest_metaprompt.suites import Assertion, Json
 
-PREFIX = "file://"
 CODE = ("python", "javascript")
 """The types whose value is code."""
 
 
 def names_file(value: Json) -> bool:
     """Whether the value is a reference to a file."""
-    return isinstance(value, str) and value.startswith(PREFIX)
+    return isinstance(value, str) and value.startswith(FILE_PREFIX)
 
 
 def load_value(assertion: Assertion, *, base: Path) -> Assertion:
@@ -33,9 +32,9 @@ def load_value(assertion: Assertion, *, base: Path) -> Assertion:
     """
     if not isinstance(assertion.value, str) or not names_file(assertion.value):
         return assertion
-    name = assertion.value.removeprefix(PREFIX)
+    name = assertion.value.removeprefix(FILE_PREFIX)
     if assertion.kind in CODE:
-        return replace(assertion, value=f"{PREFIX}{base / name}")
+        return replace(assertion, value=f"{FILE_PREFIX}{base / name}")
     return replace(assertion, value=_load(assertion, base / name))
 
 

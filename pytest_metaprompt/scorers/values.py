@@ -72,7 +72,7 @@ def read_threshold(assertion: Assertion, *, default: float | None, least: float 
     return threshold
 
 
-def read_limit(assertion: Assertion, *, default: float | None) -> float:
+def read_limit(assertion: Assertion, *, default: float | None = None) -> float:
     """The threshold as the most that is allowed: a finite number from 0 on."""
     limit = assertion.threshold if assertion.threshold is not None else default
     if limit is None:

@@ -19,9 +19,8 @@ from pytest_metaprompt.clients.recorded import request_key
 from pytest_metaprompt.clients.room import Room, RoomClient
 from pytest_metaprompt.errors import FileAccessError, ModelCallError
 from pytest_metaprompt.results import Reply
-from pytest_metaprompt.scripted_batches import ScriptedBatches
 from pytest_metaprompt.suites import ModelSpec
-from pytest_metaprompt.testing import FakeClock, Fault, ScriptedClient, ScriptedServer, completion
+from pytest_metaprompt.testing import FakeClock, Fault, ScriptedBatches, ScriptedClient, ScriptedServer, completion
 from tests.clients.asking import request
 
 

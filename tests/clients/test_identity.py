@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,16 @@ def test_a_server_is_known_by_its_address_without_a_login(tmp_path):
     assert told(spec, tmp_path) == "https://api.openai.com/v1"
     assert told(spec, tmp_path, OPENAI_BASE_URL="http://ada:secret@here:80/v1/") == "http://here:80/v1"
     assert told(ModelSpec("openai", "m", base_url="http://there/v1"), tmp_path) == "http://there/v1"
+
+
+def test_github_models_are_known_by_their_server_and_their_token_is_a_secret(tmp_path):
+    spec = ModelSpec("github", "openai/gpt-4o")
+    assert told(spec, tmp_path) == "https://models.github.ai/inference"
+    assert told(spec, tmp_path, GITHUB_MODELS_BASE_URL="http://here/v1") == "http://here/v1"
+    assert secrets_of(spec, {"GITHUB_TOKEN": "ghp-token"}) == {"ghp-token"}
+    assert secrets_of(replace(spec, api_key_env="ACME"), {"GITHUB_TOKEN": "ghp-token", "ACME": "acme-key"}) == {
+        "acme-key"
+    }
 
 
 def test_a_local_model_is_known_by_its_file_as_it_is_now(tmp_path):

@@ -40,7 +40,7 @@ def test_tools_may_be_in_a_file_beside_the_suite(folder: Folder, name: str, cont
             "3: the tools file 'tols.json' does not exist (did you mean 'tools.json'?)",
         ),
         ("target:\n  model: a:b\n  tools: r.md", "3: the tools file 'r.md' must end in .json, .yaml or .yml"),
-        ("target: {model: 'a:b', tools: tools.json}", "tools.json:2: not valid JSON: Expecting value"),
+        ("target: {model: 'a:b', tools: tools.json}", "tools.json:2: not valid JSON: Expecting value at column 1"),
         ("target: {model: 'a:b', tools: map.json}", "map.json: the tools must be a list of mappings"),
         ("target: {model: 'a:b', tools: texts.yaml}", "texts.yaml: the tools must be a list of mappings"),
         (

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pytest_metaprompt.scripted_batches import ScriptedBatches
-from pytest_metaprompt.testing import Fault, ScriptedServer
-from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule
+from pytest_metaprompt.testing import Fault, ScriptedBatches, ScriptedServer
+from tests.conftest import RULE, After, Body, Project, append, envelope, obeys_the_rule
 
 SUITE = """\
 routine: routine.md
@@ -40,10 +39,7 @@ def start(pytester: pytest.Pytester) -> Iterator[Start]:
         server = ScriptedServer(script, beside=batches).__enter__()
         servers.append(server)
         holder.append(project := Project(pytester, server))
-        project.write(routine_dot_md="You read numbers.\n")
-        project.suite(suite)
-        project.target = number_of
-        return project, batches
+        return project.reads_numbers(suite), batches
 
     yield begin
     for server in servers:

@@ -26,10 +26,7 @@ CASSETTE = "cassettes/orders.jsonl"
 
 @pytest.fixture
 def small(project: Project) -> Project:
-    project.write(routine_dot_md="You read numbers.\n")
-    project.suite(SUITE)
-    project.target = number_of
-    return project
+    return project.reads_numbers(SUITE)
 
 
 def lines_of(project: Project) -> list[Body]:

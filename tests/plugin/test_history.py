@@ -24,10 +24,7 @@ cases:
 
 @pytest.fixture
 def small(project: Project) -> Project:
-    project.write(routine_dot_md="You read numbers.\n")
-    project.suite(SUITE)
-    project.target = number_of
-    return project
+    return project.reads_numbers(SUITE)
 
 
 def entry(at: int, *, suite: str = "orders.metaprompt.yaml", passed: int = 1) -> HistoryEntry:

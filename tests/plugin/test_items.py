@@ -28,10 +28,7 @@ cases:
 
 @pytest.fixture
 def small(project: Project) -> Project:
-    project.write(routine_dot_md="You read numbers.\n")
-    project.suite(SUITE)
-    project.target = number_of
-    return project
+    return project.reads_numbers(SUITE)
 
 
 def test_cases_are_items_with_readable_ids(small: Project) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.conftest import Project, number_of
+from tests.conftest import Project
 
 SUITE = """\
 routine: routine.md
@@ -16,10 +16,7 @@ cases:
 
 
 def ready(project: Project) -> Project:
-    project.write(routine_dot_md="You read numbers.\n")
-    project.suite(SUITE)
-    project.target = number_of
-    return project
+    return project.reads_numbers(SUITE)
 
 
 def test_html_and_markdown_are_written_by_their_ending(project: Project) -> None:

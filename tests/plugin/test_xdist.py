@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_metaprompt.testing import Fault
-from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule
+from tests.conftest import RULE, After, Body, Project, append, envelope, obeys_the_rule
 
 HEAD = """\
 routine: routine.md
@@ -32,10 +32,7 @@ def cases(count: int, *, wrong: int = 0, first: int = 100) -> str:
 @pytest.fixture
 def twenty(project: Project) -> Project:
     """20 cases, of which the first two fail."""
-    project.write(routine_dot_md="You read numbers.\n")
-    project.suite(HEAD + cases(20, wrong=2))
-    project.target = number_of
-    return project
+    return project.reads_numbers(HEAD + cases(20, wrong=2))
 
 
 def run(project: Project, *args: str, workers: int = 2, **options: Any) -> After:

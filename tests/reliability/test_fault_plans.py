@@ -17,8 +17,9 @@ from pytest_metaprompt.clients.ledger import CountedClient, Ledger
 from pytest_metaprompt.clients.openai import OpenAIClient
 from pytest_metaprompt.clients.pace import Paces
 from pytest_metaprompt.errors import Place
+from pytest_metaprompt.jobs import run_jobs
 from pytest_metaprompt.routines import parse_routine
-from pytest_metaprompt.runner import Asker, Job, run_jobs
+from pytest_metaprompt.runner import Asker, Job
 from pytest_metaprompt.scorers import open_scorer
 from pytest_metaprompt.suites import Assertion, Case, ModelSpec, RoutineRef, Suite
 from pytest_metaprompt.testing import FakeClock, Fault, ScriptedServer, completion

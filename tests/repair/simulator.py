@@ -138,7 +138,8 @@ class CutOffError(Exception):
 
 @dataclass
 class SimulatedClient:
-    """Answers `right` or `wrong`, as often as the world says; refuses to be asked more often than allowed.
+    """Answers `right`, or `wrong` in the way of the cause, as often as the world says; refuses to be asked more often
+    than allowed.
 
     What is in `known` is remembered from before and costs nothing. After `cut_after` paid draws the process is gone.
     """
@@ -164,7 +165,8 @@ class SimulatedClient:
         right = self.world.passes(text, number, sample)
         # A flaky target differs in its words as well, which is how the probe can see it.
         noise = random.Random(f"{self.world.seed}{number}{sample}").random() if self.world.rate else 0
-        return Reply(f"{'right' if right else 'wrong'} {noise}")
+        symptom = f"in the way of cause{self.world.cause[number]}" if number in self.world.cause else ""
+        return Reply(f"right {noise}" if right else f"wrong {symptom} {noise}")
 
 
 class RightScorer:

@@ -53,16 +53,15 @@ def test_a_null_meta_model_gets_a_useless_patch_written_in_at_most_5_percent_of_
 
 
 def test_a_good_meta_model_solves_most_suites_within_the_default_budget() -> None:
-    """Where the few failing cases held out share a cause that none in training has, no patch can be proved on them."""
+    """As often as the published simulation of such a loop, 94 %, up to chance."""
     runs, solved = 60, 0
     for seed in range(runs):
         world = published_world(seed)
         budget = 5 * world.cases + 20 * (len(world.cause) + len(world.rate) // 2)
         found, client = repaired(world, good_meta(world), most_calls=budget)
-        known = [number for number in world.cause if str(number) in found.sides.train]
-        solved += all(world.pass_rate(found.current.text, number) == 1 for number in known)
+        solved += all(world.pass_rate(found.current.text, number) == 1 for number in world.cause)
         assert client.calls <= budget
-    assert solved >= 0.7 * runs
+    assert solved >= 0.9 * runs
 
 
 def test_a_weak_meta_model_helps_in_most_runs_and_never_harms() -> None:
@@ -111,11 +110,28 @@ def test_two_near_misses_are_merged_without_asking_the_meta_model_again() -> Non
     assert [record.proposer for record in found.records if record.decision == "accepted"] == ["merge"]
 
 
+def test_two_cures_of_one_round_are_kept_together_for_the_price_of_one_guard() -> None:
+    world = World(cause={number: number % 2 for number in range(12)}, seed=4)
+    together, paid = repaired(world, lambda state: ["fix:0", "fix:1"])
+    assert set(together.current.text.removeprefix(BASE).split()) == {"fix:0", "fix:1"}
+    assert (together.records[0].proposer, together.records[0].decision) == ("merge", "accepted")
+    apart, paid_apart = repaired(world, lambda state: ["fix:0"] if state.round == 1 else ["fix:1"])
+    assert set(apart.current.text.split()) == set(together.current.text.split())
+    assert paid.calls < paid_apart.calls - world.cases // 2
+
+
+def test_of_two_cures_of_one_round_the_sound_one_is_kept_where_the_other_breaks_a_case() -> None:
+    world = World(cause={number: number % 2 for number in range(12)}, damage={"fix:0": {41: 0.0}}, seed=4)
+    found, _ = repaired(world, lambda state: ["fix:0", "fix:1"] if state.round == 1 else [])
+    assert found.current.text.removeprefix(BASE).split() == ["fix:1"]
+    assert (found.records[0].proposer, found.records[0].reason) == ("merge", "breaks '41'")
+
+
 @pytest.mark.parametrize("flips", [0, 5])
 def test_an_interrupted_repair_goes_on_where_it_stopped_and_comes_to_the_same_text(flips: int) -> None:
     world = published_world(7, flips=flips)
     whole, client = repaired(world, good_meta(world))
-    assert client.calls > 200
+    assert client.calls > 150
     for cut_after in range(0, client.calls, 7):
         known: dict[Draw, Reply] = {}
         with pytest.raises(CutOffError):

@@ -12,7 +12,6 @@ import pytest
 
 from pytest_metaprompt.errors import Place, SetupError
 from pytest_metaprompt.repair.batching import tokens_of
-from pytest_metaprompt.repair.clusters import cluster, round_robin
 from pytest_metaprompt.repair.differences import cause_of, minimal_difference
 from pytest_metaprompt.repair.meta_prompt import CONTEXT, build_messages
 from pytest_metaprompt.results import Attempt, Observation, ProposalRecord, RepairState, Reply, Subject, Verdict
@@ -127,13 +126,6 @@ def test_a_request_that_cannot_fit_is_not_made() -> None:
         build_messages(
             replace(state(seen("a", "b", "c")), text="Answer {{message}}. " + "Rule. " * 3000), context=2_000
         )
-
-
-def test_failures_of_one_kind_stand_together_and_the_race_alternates_between_kinds() -> None:
-    many = [seen(name, "m", "o", reason=f"kind {name[0]}, got '{name}'") for name in ("a1", "a2", "a3", "b1")]
-    found = [[one.subject.key for one in group.members] for group in cluster(many)]
-    assert found == [["a1", "a2", "a3"], ["b1"]]
-    assert [one.subject.key for one in round_robin(many)] == ["a1", "b1", "a2", "a3"]
 
 
 def test_a_cause_is_the_assertion_the_field_and_the_kind_of_difference_and_not_the_values() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.promptfoo.document import Fields, fields_of
-from pytest_metaprompt.formats.promptfoo.graders import Graders
+from pytest_metaprompt.formats.promptfoo.graders import GraderOptions
 from pytest_metaprompt.suites import Assertion
 
 _NEGATION = "not-"
 _COMMON = frozenset({"type", "value", "threshold", "weight", "metric", "transform", "assert", "description"})
 
 
-def read_assertions(fields: Fields, graders: Graders | None = None) -> tuple[Assertion, ...]:
+def read_assertions(fields: Fields, graders: GraderOptions | None = None) -> tuple[Assertion, ...]:
     """The assertions of a test or of a set, those of a test with who grades them.
 
     Raises:

@@ -8,14 +8,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, did_you_mean
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.promptfoo.assertions import read_assertions
-from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of, read_nodes
+from pytest_metaprompt.formats.promptfoo.document import Fields, fields_of, read_nodes
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.formats.promptfoo.gathering import gathered
-from pytest_metaprompt.formats.promptfoo.graders import Graders
+from pytest_metaprompt.formats.promptfoo.graders import GraderOptions
 from pytest_metaprompt.formats.promptfoo.merging import merged
 from pytest_metaprompt.formats.promptfoo.prompts import Prompt
 from pytest_metaprompt.formats.promptfoo.providers import Provider, read_param, read_provider
@@ -88,7 +90,7 @@ def read_cases(top: Fields, folder: Folder, env: Mapping[str, str]) -> tuple[Col
         MetapromptError: One of them cannot be read.
     """
     base = _default_test(top, folder)
-    forms = list(_forms(top, base, folder)) or [Fields({}, top.where, "the test")]
+    forms = list(_forms(top, folder)) or [Fields({}, top.where, "the test")]
     reader = _Reader(folder, env)
     return _with_ids(gathered(enumerate(forms), lambda entry: reader.cases(merged(base, entry[1]), entry[0])))
 
@@ -99,31 +101,27 @@ def _default_test(top: Fields, folder: Folder) -> Fields:
         return Fields({}, top.where, "defaultTest")
     fields = fields_of(node, top.where.path, "defaultTest") if isinstance(node.value, dict) else None
     if fields is None:
-        name = (top.text("defaultTest") or "").removeprefix(PREFIX)
+        name = (top.text("defaultTest") or "").removeprefix(FILE_PREFIX)
         path = folder.find(name, what="the default test", where=top.place("defaultTest"))
         shown = folder.shown(path)
         fields = fields_of(read_nodes(path, shown), shown, "defaultTest")
-    return _loaded(fields, folder)
+    return _loaded(fields, folder, base=folder.path)
 
 
-def _loaded(fields: Fields, folder: Folder) -> Fields:
-    """The test with its vars as a mapping."""
+def _loaded(fields: Fields, folder: Folder, *, base: Path) -> Fields:
+    """The test with its vars as a mapping; paths of vars start from `base`."""
     _check_keys(fields)
-    values = dict(read_vars(fields, folder, base=folder.path))
+    values = dict(read_vars(fields, folder, base=base))
     return replace(fields, entries={**fields.entries, "vars": Marked(values, fields.where.line or 1)})
 
 
-def _forms(top: Fields, base: Fields, folder: Folder) -> Iterator[Fields]:
-    for form in read_tests(top, "tests", folder):
-        _check_keys(form.fields)
-        values = dict(read_vars(form.fields, folder, base=form.folder))
-        entries = {**form.fields.entries, "vars": Marked(values, form.fields.where.line or 1)}
-        yield replace(form.fields, entries=entries)
+def _forms(top: Fields, folder: Folder) -> Iterator[Fields]:
+    yield from (_loaded(form.fields, folder, base=form.folder) for form in read_tests(top, "tests", folder))
     for scenario in _scenarios(top, folder):
-        tests = [_loaded(form.fields, folder) for form in read_tests(scenario, "tests", folder)]
+        tests = [_loaded(form.fields, folder, base=folder.path) for form in read_tests(scenario, "tests", folder)]
         for row in read_tests(scenario, "config", folder):
             for test in tests or [Fields({}, scenario.where, "the test")]:
-                yield merged(_loaded(row.fields, folder), test)
+                yield merged(_loaded(row.fields, folder, base=folder.path), test)
 
 
 def _scenarios(top: Fields, folder: Folder) -> Iterator[Fields]:
@@ -131,7 +129,7 @@ def _scenarios(top: Fields, folder: Folder) -> Iterator[Fields]:
         if not isinstance(node.value, str):
             yield fields_of(node, top.where.path, "a scenario")
             continue
-        for path in folder.glob(node.value.removeprefix(PREFIX)):
+        for path in folder.glob(node.value.removeprefix(FILE_PREFIX)):
             shown = folder.shown(path)
             found = read_nodes(path, shown)
             for item in found.items() if isinstance(found.value, tuple) else (found,):
@@ -177,7 +175,7 @@ class _Reader:
             yield ColumnCase(named, origin, fields.texts("prompts"), fields.texts("providers"), serial)
 
     def _assertions(self, fields: Fields, options: Fields) -> tuple[Assertion, ...]:
-        return read_assertions(fields, Graders(options, self.folder, self.env))
+        return read_assertions(fields, GraderOptions(options, self.folder, self.env))
 
     def _column_test(self, fields: Fields, options: Fields) -> ColumnTest:
         output = fields.plain("providerOutput")
@@ -206,7 +204,7 @@ class _Reader:
         text = fields.text("assertScoringFunction")
         if text is None:
             return None
-        found = split_reference(text.removeprefix(PREFIX), default="")
+        found = split_reference(text.removeprefix(FILE_PREFIX), default="")
         if found is None or not found[1]:
             hint = "write  file://scoring.py:function"
             where = fields.place("assertScoringFunction")

@@ -15,7 +15,6 @@ from pytest_metaprompt.formats.problems import shown_path
 from pytest_metaprompt.nunjucks import render_nunjucks
 from pytest_metaprompt.suites import Json
 
-PREFIX = "file://"
 _ENV = re.compile(r"\{\{[^{}]*\benv\b[^{}]*\}\}")
 _DEEPEST = 100
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, Place
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.formats.nearby import find_file
 from pytest_metaprompt.formats.problems import shown_path
 
@@ -73,6 +74,6 @@ def names_path(text: str) -> bool:
     """Whether promptfoo takes a text for a path: by its beginning, its ending, or a character that paths have."""
     if "\n" in text:
         return False
-    if text.startswith("file://") or text.endswith(_ENDINGS):
+    if text.startswith(FILE_PREFIX) or text.endswith(_ENDINGS):
         return True
     return "." in (text[-3:-2], text[-4:-3]) or any(character in text for character in "*/\\")

@@ -32,7 +32,7 @@ _BY_TYPE = ("text", "embedding", "classification", "moderation")
 
 
 @dataclass(frozen=True, slots=True)
-class Graders:
+class GraderOptions:
     """Puts a test's graders into its assertions, in the form that a native suite has them."""
 
     options: Fields

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_metaprompt.errors import MetapromptError, Place
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.formats.marked import Marked
-from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of
+from pytest_metaprompt.formats.promptfoo.document import Fields, fields_of
 from pytest_metaprompt.formats.promptfoo.files import Folder, names_path
 from pytest_metaprompt.formats.promptfoo.gathering import gathered
 from pytest_metaprompt.formats.promptfoo.prompt_files import FilePrompt, read_prompt_file
@@ -100,17 +100,17 @@ class _Reader:
             yield Prompt(label or text, routine=_code(command, where), command=command, short=label or command)
             return
         name, _, function = text.partition(":") if _is_function(text) else (text, "", "")
-        if function or text.removeprefix(PREFIX).endswith((".py", *_SCRIPTS)):
-            yield self._function(text.removeprefix(PREFIX), where, label)
+        if function or text.removeprefix(FILE_PREFIX).endswith((".py", *_SCRIPTS)):
+            yield self._function(text.removeprefix(FILE_PREFIX), where, label)
             return
-        paths = self.folder.glob(name.removeprefix(PREFIX)) if names_path(text) else ()
+        paths = self.folder.glob(name.removeprefix(FILE_PREFIX)) if names_path(text) else ()
         for path in paths:
             for found in read_prompt_file(self.folder, path):
                 yield _from_file(found, label)
         if paths:
             return
-        if text.startswith(PREFIX) or (names_path(text) and not _reads_like_text(text)):
-            message = f"there is no prompt file {text.removeprefix(PREFIX)!r}"
+        if text.startswith(FILE_PREFIX) or (names_path(text) and not _reads_like_text(text)):
+            message = f"there is no prompt file {text.removeprefix(FILE_PREFIX)!r}"
             raise MetapromptError(message, where=where, hint="write  raw: ...  for a text that looks like a path")
         yield replace(self._inline(text, keys, where), label=label or text, short=label or "")
 
@@ -146,7 +146,7 @@ def _from_file(found: FilePrompt, label: str | None) -> Prompt:
 
 
 def _is_function(text: str) -> bool:
-    return split_reference(text.removeprefix(PREFIX), default="") is not None or any(
+    return split_reference(text.removeprefix(FILE_PREFIX), default="") is not None or any(
         f"{ending}:" in text for ending in _SCRIPTS
     )
 

@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, Place
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.formats.marked import Marked, read_marked
-from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, env_texts, fields_of, read_nodes
+from pytest_metaprompt.formats.promptfoo.document import Fields, env_texts, fields_of, read_nodes
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.formats.promptfoo.gathering import gathered
 from pytest_metaprompt.python_files import split_reference
@@ -108,8 +108,8 @@ class _Reader:
     def read(self, node: Marked, shown: str) -> tuple[Provider, ...]:
         where = Place(shown, node.line)
         if isinstance(node.value, str):
-            if node.value.startswith(PREFIX) and node.value.endswith((".yaml", ".yml", ".json")):
-                return self._from_file(node.value.removeprefix(PREFIX), where)
+            if node.value.startswith(FILE_PREFIX) and node.value.endswith((".yaml", ".yml", ".json")):
+                return self._from_file(node.value.removeprefix(FILE_PREFIX), where)
             return (self._named(node.value, Fields({}, where, node.value)),)
         fields = fields_of(node, shown, "a provider")
         if fields.has("id"):
@@ -148,8 +148,8 @@ class _Reader:
         if name.startswith("exec:"):
             params = {**self._local(fields), "env": dict(env)}
             return ModelSpec("exec", name.removeprefix("exec:").strip(), params)
-        reference = split_reference(name.removeprefix("python:").removeprefix(PREFIX), default="call_api")
-        if name.startswith(("python:", PREFIX)) and reference is not None:
+        reference = split_reference(name.removeprefix("python:").removeprefix(FILE_PREFIX), default="call_api")
+        if name.startswith(("python:", FILE_PREFIX)) and reference is not None:
             path = self.folder.find(reference[0], what="the provider's file", where=fields.where)
             return ModelSpec("promptfoo-python", f"{path}:{reference[1]}", self._local(fields))
         raise MetapromptError(
@@ -197,9 +197,9 @@ class _Reader:
 
 def read_param(value: Json, folder: Folder, where: Place) -> Json:
     """A parameter, from its file where it names one; a mapping from a file is marked by `FROM_FILE`."""
-    if not isinstance(value, str) or not value.startswith(PREFIX):
+    if not isinstance(value, str) or not value.startswith(FILE_PREFIX):
         return value
-    path = folder.find(value.removeprefix(PREFIX), what="the file", where=where)
+    path = folder.find(value.removeprefix(FILE_PREFIX), what="the file", where=where)
     if path.suffix not in _PARSERS:
         raise MetapromptError(f"{path.name} must be JSON or YAML", where=where)
     read = _PARSERS[path.suffix](path, folder.shown(path))

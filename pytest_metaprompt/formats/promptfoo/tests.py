@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, Place
-from pytest_metaprompt.files import read_text
+from pytest_metaprompt.files import FILE_PREFIX, read_text
 from pytest_metaprompt.formats.marked import Marked, marked
 from pytest_metaprompt.formats.promptfoo.csv_tests import read_csv_tests
-from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of, read_nodes
+from pytest_metaprompt.formats.promptfoo.document import Fields, fields_of, read_nodes
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.python_files import call_function, split_reference
 from pytest_metaprompt.suites import Json
@@ -67,7 +67,7 @@ class _Reader:
     def named(self, name: str, where: Place, *, config: Json = None) -> Iterator[TestForm]:
         if name.startswith(_REMOTE):
             raise MetapromptError(f"tests from {name} are not supported", where=where, hint="save them to a file")
-        plain = name.removeprefix(PREFIX)
+        plain = name.removeprefix(FILE_PREFIX)
         reference = split_reference(plain, default="generate_tests")
         if reference is not None:
             path = self.folder.find(reference[0], what="the tests' file", where=where)

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, Place
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.formats.marked import Marked
-from pytest_metaprompt.formats.promptfoo.document import PREFIX, Fields, fields_of, read_nodes
+from pytest_metaprompt.formats.promptfoo.document import Fields, fields_of, read_nodes
 from pytest_metaprompt.formats.promptfoo.files import Folder
 from pytest_metaprompt.suites import Json
 
@@ -30,7 +31,7 @@ def read_vars(fields: Fields, folder: Folder, *, base: Path) -> Mapping[str, Mar
     names = fields.texts("vars") or ()
     found: dict[str, Marked] = {}
     for name in names:
-        found |= _from_files(name.removeprefix(PREFIX), folder, base, fields.place("vars"))
+        found |= _from_files(name.removeprefix(FILE_PREFIX), folder, base, fields.place("vars"))
     return found
 
 
@@ -48,11 +49,12 @@ def combinations(values: Mapping[str, Json], folder: Folder, *, where: Place, ex
 
 
 def _choices(name: str, value: Json, folder: Folder, where: Place) -> list[Json]:
-    if isinstance(value, str) and value.startswith(PREFIX):
-        paths = folder.glob(value.removeprefix(PREFIX))
+    if isinstance(value, str) and value.startswith(FILE_PREFIX):
+        pattern = value.removeprefix(FILE_PREFIX)
+        paths = folder.glob(pattern)
         if not paths:
-            raise MetapromptError(f"the var {name!r}: there is no file {value.removeprefix(PREFIX)!r}", where=where)
-        return [PREFIX + os.path.relpath(path, folder.path).replace(os.sep, "/") for path in paths]
+            raise MetapromptError(f"the var {name!r}: there is no file {pattern!r}", where=where)
+        return [FILE_PREFIX + os.path.relpath(path, folder.path).replace(os.sep, "/") for path in paths]
     if isinstance(value, list) and value and isinstance(value[0], str):
         return list(value)
     return [value]

@@ -1,5 +1,5 @@
-"""Puts together what nearly worked: two changes that fix different cases, or one that is brought over to the routine as
-it is now. Needs no model, and pays for nothing that was tried before."""
+"""Puts together what helps or nearly worked: two changes that fix different cases, or one that is brought over to the
+routine as it is now. Needs no model, and pays for nothing that was tried before."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ class Merge:
         found = [(promise, proposal) for promise, proposal in _merged(state, failing) if promise > 0]
         ranked = sorted(found, key=lambda pair: pair[0], reverse=True)
         return list({proposal.text: proposal for _, proposal in ranked}.values())[:MOST]
+
+
+def join(one: Proposal, other: Proposal, *, base: str) -> Proposal | None:
+    """Two changes of the same text as one; None if they do not go together."""
+    text = merge_texts(base, one.text, other.text)
+    if text is None:
+        return None
+    return Proposal(
+        MERGE,
+        f"{one.hypothesis} + {other.hypothesis}",
+        text,
+        examples_from=one.examples_from | other.examples_from,
+    )
 
 
 def _merged(state: RepairState, failing: set[str]) -> Iterator[tuple[int, Proposal]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from pytest_metaprompt.errors import EnvelopeError, ModelCallError
+from pytest_metaprompt.clients.structured import StructuredClient
+from pytest_metaprompt.errors import EnvelopeError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.repair.envelope import SCHEMA, Envelope, Patch, apply_patch, read_envelope
 from pytest_metaprompt.repair.meta_prompt import CONTEXT, build_messages, correction
@@ -48,13 +49,7 @@ class Reflect:
 
     async def _ask(self, messages: tuple[Message, ...]) -> Reply:
         request = Request(self.model, messages, params={"response_format": STRUCTURED})
-        try:
-            return await self.client.ask(request)
-        except ModelCallError as error:
-            if "response_format" not in error.message and "json_schema" not in error.message:
-                raise
-        # The server does not know structured output and says so: plain text will do.
-        return await self.client.ask(replace(request, params={}))
+        return await StructuredClient(self.client).ask(request)
 
 
 def _proposals(routine: Routine, reply: Reply) -> list[Proposal]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_metaprompt.plugin.columns import sentence_lines, table_lines
+from pytest_metaprompt.reports.text_tables import sentence_lines, table_lines
 
 HEADING = ("suite", "target", "passed", "accuracy (95 %)", "time")
 ROW = ("evals/orders.metaprompt.yaml", "openai:small", "29/40", "0.72 (0.57-0.84)", "4.1 s")

@@ -1,4 +1,4 @@
-"""Tables and sentences on a terminal of a given width, so that no line of ours is broken by the terminal."""
+"""Tables and sentences in plain text, for a terminal of a given width, so that no line of ours is broken by it."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
 
-from pytest_metaprompt.testing import Body, Fault, Script, completion
+from pytest_metaprompt.testing.answers import Body, Fault, Script, as_completion
 
 State = str | tuple[str, int, int] | Fault
 """What a look at a batch finds: a state, with how many requests are done and failed so far, or a fault in its place."""
@@ -140,7 +140,7 @@ def _answer(request: Body, ask: Script) -> Body:
     if isinstance(answer, Fault):
         response = {"status_code": answer.code, "body": json.loads(answer.body)}
     else:
-        response = {"status_code": 200, "body": completion(answer) if isinstance(answer, str) else answer}
+        response = {"status_code": 200, "body": as_completion(answer)}
     return {"custom_id": request["custom_id"], "response": response, "error": None}
 
 

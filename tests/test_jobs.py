@@ -1,4 +1,4 @@
-"""The runner: one case that breaks down takes no other with it."""
+"""Jobs: one case that breaks down takes no other with it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pytest_metaprompt.errors import Place
+from pytest_metaprompt.jobs import run_jobs
 from pytest_metaprompt.results import Attempt, CaseResult, Reply, Verdict
 from pytest_metaprompt.routines import parse_routine
-from pytest_metaprompt.runner import Job, run_jobs
+from pytest_metaprompt.runner import Job
 from pytest_metaprompt.suites import Case, RoutineRef, Suite
 
 

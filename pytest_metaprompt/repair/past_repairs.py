@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, MetapromptError, Place
 from pytest_metaprompt.files import read_text, write_back
-from pytest_metaprompt.repair.journal import FileJournal
+from pytest_metaprompt.repair.journal import JOURNAL_FILE, FileJournal
 from pytest_metaprompt.suites import Json
 
 Entry = Mapping[str, Json]
@@ -32,7 +32,7 @@ def read_journal(folder: Path) -> list[Entry]:
     Raises:
         MetapromptError: There is no journal, or a line of it is no entry.
     """
-    path = folder / "journal.jsonl"
+    path = folder / JOURNAL_FILE
     try:
         lines = read_text(path).text.splitlines()
     except FileAccessError:

@@ -1,6 +1,6 @@
 """Baselines: what each case did when all was well, in a file that is committed; and what fell since, beyond chance.
 
-A case is worse than in the baseline if Fisher's exact test on its attempts then and now says so at 5 %. One attempt
+A case is worse than in the baseline if Fisher's exact test on its attempts then and now says so at 2 %. One attempt
 each can never say so, so a baseline asks each passing case 3 times, and a case that passed then and fails now is
 asked until it passes, at most 5 times: 3 of 3 against 0 of 5 gives p = 0.018. A steady case that broke is always
 found; a case with an even chance is taken for worse in 0.4 % of comparisons, and none in more than 0.5 %.
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 
 from pytest_metaprompt.errors import MetapromptError, Place
 from pytest_metaprompt.results import CaseResult, Run
 from pytest_metaprompt.stats import counts, fisher_p
-from pytest_metaprompt.suites import Assertion, Case
+from pytest_metaprompt.suites import Assertion, Case, ColumnTest, ModelSpec, Suite
 
 BASELINE_ATTEMPTS = 3
 """How often a passing case is asked for a baseline, at least."""
@@ -24,8 +24,9 @@ BASELINE_ATTEMPTS = 3
 EXAMINED_ATTEMPTS = 5
 """How often a case that passed in the baseline and fails now is asked, at most."""
 
-LEVEL = 0.05
-"""The p-value up to which a fall is not put down to chance."""
+LEVEL = 0.02
+"""The p-value up to which a fall is not put down to chance: 3 of 3 against 0 of 5 gives 0.018. With the usual 0.05 a
+suite of ten flaky cases raises a false alarm in one run of eight where `repeat` is 10."""
 
 _VERSION = 1
 
@@ -41,11 +42,13 @@ class CaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class SuiteRecord:
-    """How a suite's cases fared under a routine (by digest) with a target."""
+    """How a suite's cases fared under a routine (by digest) with a target. `settings` is a digest of what else the
+    suite says about asking and judging; empty in a file that was written before it was kept."""
 
     routine: str
     target: str
     cases: Mapping[str, CaseRecord]
+    settings: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +61,8 @@ class Baseline:
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """How a run differs from the baseline: case ids. `stale` ones were changed since, `new` and `gone` ones came and
-    went; none of these is compared. `by_chance` ones fail now, but no more often than chance explains. `notes` tells
-    what else is not as it was."""
+    went, `unjudged` ones ended in an error or were skipped; none of these is compared. `by_chance` ones fail now, but
+    no more often than chance explains. `notes` tells what else is not as it was."""
 
     regressions: tuple[str, ...] = ()
     improvements: tuple[str, ...] = ()
@@ -67,6 +70,7 @@ class Comparison:
     stale: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
+    unjudged: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -92,7 +96,7 @@ def _suite_record(record: Mapping[str, object]) -> SuiteRecord:
     if not isinstance(cases, dict):
         raise ValueError("cases must be a mapping")
     found = {case_id: _case_record(case_id, entry) for case_id, entry in cases.items()}
-    return SuiteRecord(str(record["routine"]), str(record["target"]), found)
+    return SuiteRecord(str(record["routine"]), str(record["target"]), found, str(record.get("settings", "")))
 
 
 def _case_record(case_id: str, entry: object) -> CaseRecord:
@@ -109,7 +113,9 @@ def write_baseline(baseline: Baseline) -> str:
 
 
 def _suite_text(name: str, record: SuiteRecord) -> str:
-    head = f'{_json(name)}: {{"routine": {_json(record.routine)}, "target": {_json(record.target)}, "cases": {{'
+    named = {"routine": record.routine, "settings": record.settings, "target": record.target}
+    told = ", ".join(f"{_json(key)}: {_json(value)}" for key, value in named.items())
+    head = f'{_json(name)}: {{{told}, "cases": {{'
     lines = [
         f" {_json(case_id)}: {_json([entry.passed, entry.attempts, entry.digest])}"
         for case_id, entry in sorted(record.cases.items())
@@ -125,19 +131,50 @@ def case_digest(case: Case) -> str:
     """A short digest of what a case asks and what it checks."""
     messages = [(message.role, message.content, dict(message.extra)) for message in case.messages]
     checks = [_told(check) for check in case.assertions]
-    return _digest(json.dumps([dict(case.vars), case.input, messages, checks], sort_keys=True, default=repr))
+    told = [dict(case.vars), case.input, messages, checks]
+    return _digest_of([*told, *_further(case)])
+
+
+def _further(case: Case) -> Iterator[object]:
+    """What only some cases have, which stands in the digest only if they do."""
+    if case.threshold is not None:
+        yield ["threshold", case.threshold]
+    if (other := case.simulation) is not None:
+        limits = [other.max_turns, other.max_tool_calls, other.end_on]
+        yield ["simulation", other.persona, other.turns, str(other.model), dict(other.tools), limits]
+    test = case.column_test
+    if test is not None and (told := replace(test, metadata={}, target=None)) != ColumnTest():
+        yield ["test", *(getattr(told, one.name) for one in fields(told))]
 
 
 def _told(check: Assertion) -> list[object]:
     """What an assertion checks; what only some assertions have stands there only if they do."""
     further = [check.transform, [_told(child) for child in check.children]]
     told: list[object] = [check.type, check.value, check.threshold, dict(check.settings)]
-    return [*told, *further] if any(further) else told
+    return [*told, *(further if any(further) else ()), *([{"weight": check.weight}] if check.weight != 1 else ())]
+
+
+def settings_digest(suite: Suite) -> str:
+    """A short digest of what a suite says about asking and judging beside its target's name, its routine and its
+    cases."""
+    target = dict(suite.target.params) if suite.target is not None else {}
+    graders = [_graded_by(model) for model in (suite.judge, suite.embedding)]
+    column = suite.column
+    further = [] if column is None else [column.function, column.command, dict(column.config), column.transform]
+    return _digest_of([target, graders, further])
+
+
+def _graded_by(model: ModelSpec | None) -> list[object] | None:
+    return None if model is None else [str(model), dict(model.params)]
 
 
 def routine_digest(text: str) -> str:
     """A short digest of a routine's text."""
     return _digest(text)
+
+
+def _digest_of(told: Sequence[object]) -> str:
+    return _digest(json.dumps(told, sort_keys=True, default=repr))
 
 
 def _digest(text: str) -> str:
@@ -152,7 +189,7 @@ def record_of(run: Run, *, routine: str, old: SuiteRecord | None) -> SuiteRecord
     cases = {
         case.id: entry for case in run.suite.cases if (entry := found.get(case.id) or kept.get(case.id)) is not None
     }
-    return SuiteRecord(routine_digest(routine), str(run.suite.target), cases)
+    return SuiteRecord(routine_digest(routine), str(run.suite.target), cases, settings_digest(run.suite))
 
 
 def _entry(result: CaseResult) -> CaseRecord:
@@ -185,13 +222,16 @@ def compare(
     improvements: list[str] = []
     by_chance: list[str] = []
     stale: list[str] = []
+    unjudged: list[str] = []
     for result in run.results:
         known = record.cases.get(result.case.id)
-        if known is None or result.outcome not in ("passed", "failed"):
+        if known is None:
             continue
         now = (examined or {}).get(result.case.id) or counts(result)
         if known.digest != case_digest(result.case):
             stale.append(result.case.id)
+        elif result.outcome not in ("passed", "failed"):
+            unjudged.append(result.case.id)
         elif is_worse(known, now):
             regressions.append(result.case.id)
         elif known.passed == 0 and now[0] == now[1]:
@@ -206,6 +246,7 @@ def compare(
         tuple(stale),
         new=tuple(case_id for case_id in ids if case_id not in record.cases),
         gone=tuple(case_id for case_id in record.cases if case_id not in set(ids)),
+        unjudged=tuple(unjudged),
         notes=tuple(_changes(run, record, routine)),
     )
 
@@ -213,7 +254,11 @@ def compare(
 def _changes(run: Run, record: SuiteRecord, routine: str) -> Sequence[str]:
     notes = []
     if record.target != str(run.suite.target):
-        notes.append(f"the baseline was made with {record.target}")
+        notes.append(f"the target was changed since the baseline, which was made with {record.target}")
     if record.routine != routine_digest(routine):
-        notes.append("the routine was changed since the baseline")
+        path = run.suite.routine.path
+        name = "" if path is None else f" {path.name}"
+        notes.append(f"the routine{name} was changed since the baseline")
+    if record.settings not in ("", settings_digest(run.suite)):
+        notes.append("the target's parameters or the judge were changed since the baseline")
     return notes

@@ -78,11 +78,20 @@ class SetupError(MetapromptError):
 
 class ModelCallError(MetapromptError):
     """A call to a model gave no usable reply (refused, timed out, broken, out of budget). `retries` counts the times
-    that it was made again."""
+    that it was made again, `status` is that of the HTTP answer, if there was one."""
 
-    def __init__(self, message: str, *, where: Place | None = None, hint: str | None = None, retries: int = 0) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: Place | None = None,
+        hint: str | None = None,
+        retries: int = 0,
+        status: int | None = None,
+    ) -> None:
         super().__init__(message, where=where, hint=hint)
         self.retries = retries
+        self.status = status
 
 
 class CallNotMadeError(ModelCallError):

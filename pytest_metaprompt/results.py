@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -15,12 +15,17 @@ RepairStatus = Literal["applied", "proposed", "rejected", "not_needed", "budget"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One question to a model. `sample` tells repeated askings of the same question apart, from 0."""
+    """One question to a model. `sample` tells repeated askings of the same question apart, from 0.
+
+    Whoever makes a failed call again asks `before_retry` first, which raises `BudgetExhaustedError` where there is no
+    room for it.
+    """
 
     model: ModelSpec
     messages: tuple[Message, ...]
     params: Mapping[str, Json] = field(default_factory=dict)
     sample: int = 0
+    before_retry: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,13 +274,14 @@ class RepairState:
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """A whole new text of a routine file, and why it should help. `examples_from` names the training cases whose input
-    and answer it shows."""
+    and answer it shows. One with a `flaw` could not be made into a text: it is refused, and told of, for that."""
 
     proposer: str
     hypothesis: str
     text: str
     predicts: tuple[str, ...] = ()
     examples_from: frozenset[str] = frozenset()
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

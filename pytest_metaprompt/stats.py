@@ -92,9 +92,10 @@ def judge_gate(settings: GateSettings, run: Run, *, regressed: Sequence[str] | N
     """Whether the run reaches what the gate asks, with a line for each thing that was compared.
 
     `regressed` names the cases that are worse than in the baseline; None is for no baseline, and then a gate that asks
-    about regressions is not reached.
+    about regressions is not reached. An error counts as a regression where the gate has no `max_errors`.
     """
-    checks = list(_checks(settings, run, regressed))
+    # What was not reached comes first: a summary has room for the beginning alone.
+    checks = sorted(_checks(settings, run, regressed), key=lambda check: check[0])
     return GateResult(run.suite, all(passed for passed, _ in checks), tuple(reason for _, reason in checks))
 
 
@@ -103,7 +104,7 @@ def _checks(settings: GateSettings, run: Run, regressed: Sequence[str] | None) -
         _accuracy_check(settings, run),
         _score_check(settings, run),
         _error_check(settings, run),
-        _regression_check(settings, regressed),
+        _regression_check(settings, run, regressed),
     )
     yield from (check for check in found if check)
     for tag, wanted in settings.tags.items():
@@ -117,15 +118,19 @@ def _checks(settings: GateSettings, run: Run, regressed: Sequence[str] | None) -
             yield passed, f"tag {tag!r}: {reason}"
 
 
-def _regression_check(settings: GateSettings, regressed: Sequence[str] | None) -> tuple[bool, str] | None:
+def _regression_check(settings: GateSettings, run: Run, regressed: Sequence[str] | None) -> tuple[bool, str] | None:
     if settings.max_regressions is None:
         return None
     if regressed is None:
-        return False, "max_regressions has nothing to compare with: pass --metaprompt-baseline=FILE"
-    passed = len(regressed) <= settings.max_regressions
+        hint = "pass --metaprompt-baseline=FILE, with an entry for this suite (--metaprompt-save-baseline)"
+        return False, f"max_regressions has nothing to compare with: {hint}"
+    # What a case without an answer would have done is not known; a gate that allows errors says how many.
+    errors = _errors(run) if settings.max_errors is None else 0
+    passed = len(regressed) + errors <= settings.max_regressions
     names = f" ({', '.join(regressed)})" if regressed else ""
+    beside = f" and errors {errors}" if errors else ""
     least = "at most" if passed else "more than"
-    return passed, f"regressions {len(regressed)}{names}, {least} {settings.max_regressions}"
+    return passed, f"regressions {len(regressed)}{names}{beside}, {least} {settings.max_regressions}"
 
 
 def _accuracy_check(settings: GateSettings, run: Run) -> tuple[bool, str] | None:
@@ -151,9 +156,13 @@ def _score_check(settings: GateSettings, run: Run) -> tuple[bool, str] | None:
 def _error_check(settings: GateSettings, run: Run) -> tuple[bool, str] | None:
     if settings.max_errors is None:
         return None
-    errors = sum(result.outcome == "error" for result in run.results)
+    errors = _errors(run)
     passed = errors <= settings.max_errors
     return passed, f"errors {errors}, {'at most' if passed else 'more than'} {settings.max_errors}"
+
+
+def _errors(run: Run) -> int:
+    return sum(result.outcome == "error" for result in run.results)
 
 
 def _at_least(name: str, value: float, least: float, shown: str) -> tuple[bool, str]:

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,8 @@ def checkout(tmp_path: Path) -> Path:
         'routine: {inline: "Repeat."}\ntarget: "echo:"\ncases:\n  - {id: one, input: a, expect: a}\n', encoding="utf-8"
     )
     git = ["git", "-c", "user.name=n", "-c", "user.email=e@x"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+    main = ["update-ref", "refs/remotes/origin/main", "HEAD"]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"], main):
         subprocess.run([*git, *words], cwd=tmp_path, check=True)
     (tmp_path / "evals" / "orders.metaprompt.yaml").open("a").write("  - {id: two, input: b, expect: b}\n")
     return tmp_path
@@ -58,7 +60,8 @@ def test_there_is_a_recipe_for_each_place() -> None:
         ".github/workflows/prompts.yml",
         ".github/workflows/prompts-nightly.yml",
         ".github/workflows/prompts-repair.yml",
-        "suggestions.yml",
+        ".github/workflows/prompts-suggest.yml",
+        "changed.yml",
         ".gitlab-ci.yml",
         ".pre-commit-config.yaml",
     }
@@ -71,6 +74,28 @@ def test_a_workflow_has_what_github_asks_for(file: str) -> None:
     for job in workflow["jobs"].values():
         assert job["runs-on"]
         assert all(("run" in step) != ("uses" in step) for step in job["steps"])
+
+
+@pytest.mark.parametrize("file", [file for file in FILES if file.startswith(".github")])
+def test_a_workflow_may_do_no_more_than_it_must(file: str) -> None:
+    workflow = yaml.safe_load(FILES[file])
+    pushes = "git push" in FILES[file]
+    writes = {name for name, right in workflow["permissions"].items() if right == "write"}
+    assert writes == {name for name, used in (("contents", pushes), ("pull-requests", "gh pr" in FILES[file])) if used}
+    (job,) = workflow["jobs"].values()
+    assert "GH_TOKEN" not in job.get("env", {})
+    assert all(("gh pr" in step.get("run", "")) == ("GH_TOKEN" in step.get("env", {})) for step in job["steps"])
+    checkout = next(step for step in job["steps"] if step.get("uses", "").startswith("actions/checkout"))
+    assert checkout.get("with", {}).get("persist-credentials", True) is pushes
+
+
+def test_every_extra_that_is_installed_exists() -> None:
+    known = set(tomllib.loads((PAGE.parent.parent / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    installed = [
+        match[1] for command in all_commands() for match in [re.search(r"pytest-metaprompt\[(.+)\]", command)] if match
+    ]
+    assert installed
+    assert {extra for extras in installed for extra in extras.split(",")} <= known
 
 
 @pytest.mark.parametrize("command", [one for one in all_commands() if one.startswith("pytest ")])

@@ -71,10 +71,23 @@ def test_errors_count_against_the_accuracy_and_skipped_cases_do_not_count() -> N
         ),
         (GateSettings(max_errors=1), True, "errors 1, at most 1"),
         (GateSettings(max_errors=0), False, "errors 1, more than 0"),
+        (GateSettings(max_regressions=1), True, "regressions 0 and errors 1, at most 1"),
+        (GateSettings(max_regressions=0), False, "regressions 0 and errors 1, more than 0"),
         (GateSettings(min_score=0.5), False, "mean score 0.000 of 10 cases, less than 0.5"),
     ],
 )
 def test_a_gate_says_what_it_compared(settings: GateSettings, passed: bool, reason: str) -> None:
-    judged = judge_gate(settings, run_of(*["passed"] * 7, "failed", "failed", "error"))
+    judged = judge_gate(settings, run_of(*["passed"] * 7, "failed", "failed", "error"), regressed=())
     assert judged.passed is passed
     assert judged.reasons == (reason,)
+
+
+def test_a_gate_that_allows_errors_does_not_count_them_as_regressions() -> None:
+    judged = judge_gate(GateSettings(max_regressions=0, max_errors=1), run_of("passed", "error"), regressed=())
+    assert (judged.passed, judged.reasons) == (True, ("errors 1, at most 1", "regressions 0, at most 0"))
+
+
+def test_what_was_not_reached_is_told_first() -> None:
+    gate = GateSettings(min_accuracy=0.5, max_errors=0, tags={"hard": GateSettings(min_accuracy=1)})
+    judged = judge_gate(gate, run_of("passed", "passed", "error"))
+    assert [reason.partition(" ")[0] for reason in judged.reasons] == ["errors", "tag", "accuracy"]

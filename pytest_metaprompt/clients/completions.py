@@ -113,10 +113,15 @@ def _tool_call(call: object) -> ToolCall:
 
 def _json_object(raw: str) -> Mapping[str, Json] | None:
     try:
-        value: Json = json.loads(raw)
+        value: Json = json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, Mapping) else None
+
+
+def _refuse_constant(name: str) -> Json:
+    """NaN and the infinities, which Python reads and JSON does not have."""
+    raise ValueError(f"{name} is no JSON")
 
 
 def _logprobs(found: object) -> tuple[float, ...]:

@@ -19,10 +19,9 @@ from pathlib import Path
 from pytest_metaprompt.clients.calls import one_line, sent_messages, sent_params, time_limit
 from pytest_metaprompt.clients.completions import read_completion, read_tool_calls, read_usage
 from pytest_metaprompt.errors import ModelCallError, SetupError, did_you_mean
+from pytest_metaprompt.python_files import UserFunction
 from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.suites import ModelSpec
-
-UserFunction = Callable[..., object]
 
 
 class FunctionClient:

@@ -6,7 +6,8 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 from pytest_metaprompt.clients.calls import sent_params
@@ -158,6 +159,15 @@ class Caps:
             need.meter.held += need.most
         return Hold(asked, needs)
 
+    def again(self) -> None:
+        """Takes a place for the same call once more: a server counts every one.
+
+        Raises:
+            BudgetExhaustedError: The cap on calls, or on seconds, leaves no room for it.
+        """
+        self._check_count()
+        self._made += 1
+
     def settle(self, hold: Hold, reply: Reply) -> None:
         """Takes what a finished call used; its estimate where the provider did not say."""
         tokens = reply.usage.input_tokens + reply.usage.output_tokens
@@ -256,7 +266,7 @@ class LimitedClient:
         """
         hold = await self._caps.reserve(estimate(request, likely_output=self._likely_output), self._find_price)
         try:
-            reply = await self._inner.ask(request)
+            reply = await self._inner.ask(replace(request, before_retry=partial(self._before_retry, request)))
         except (SetupError, CallNotMadeError):
             self._caps.release(hold)
             raise
@@ -265,6 +275,11 @@ class LimitedClient:
             raise
         self._caps.settle(hold, reply)
         return reply
+
+    def _before_retry(self, request: Request) -> None:
+        if request.before_retry is not None:
+            request.before_retry()
+        self._caps.again()
 
 
 def _amount(cap: str, value: float) -> str:

@@ -28,7 +28,7 @@ from pytest_metaprompt.clients.http import Http, open_http, post
 from pytest_metaprompt.clients.pace import Paces, Turn
 from pytest_metaprompt.clients.rate import Rate
 from pytest_metaprompt.clients.rate_headers import retry_after_s
-from pytest_metaprompt.errors import CallNotMadeError, ModelCallError
+from pytest_metaprompt.errors import BudgetExhaustedError, CallNotMadeError, ModelCallError
 from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.suites import Json, ModelSpec
 
@@ -128,6 +128,7 @@ class ModelServer:
                     answered = await self._try(url, tries, turn)
                     if answered is not None:
                         return answered
+                    _check_room(tries)
                     turn = await self._pace.enter(self._rates, size=size, again=True)
         except TimeoutError:
             last = f"; the last answer was {tries.trouble}" if tries.trouble else ""
@@ -163,7 +164,7 @@ class ModelServer:
             ModelCallError: There is no use in another try.
         """
         body = _read_error(answer)
-        trouble = ModelCallError(f"{answer.status}: {error_text(body) if body else '(no body)'}")
+        trouble = ModelCallError(f"{answer.status}: {error_text(body) if body else '(no body)'}", status=answer.status)
         if answer.status == 401:
             trouble = ModelCallError(f"401: {self._address.about_key()}")
             self._pace.refuse(trouble.message)
@@ -205,7 +206,7 @@ class ModelServer:
         if tries.done > 1:
             said += f" (tried {tries.done} times)"
         kind = CallNotMadeError if isinstance(error, CallNotMadeError) and tries.done == 0 else ModelCallError
-        return kind(f"{tries.request.model}: {said}", retries=tries.retries)
+        return kind(f"{tries.request.model}: {said}", retries=tries.retries, status=error.status)
 
     def _http(self) -> Http:
         """The connections of the running event loop; they cannot be used from another."""
@@ -213,6 +214,19 @@ class ModelServer:
         if loop not in self._https:
             self._https[loop] = open_http()
         return self._https[loop]
+
+
+def _check_room(tries: _Tries) -> None:
+    """Returns if the call may be made again.
+
+    Raises:
+        ModelCallError: A budget has no room for that; it tells what went wrong, too.
+    """
+    try:
+        if tries.request.before_retry is not None:
+            tries.request.before_retry()
+    except BudgetExhaustedError as error:
+        raise ModelCallError(f"{tries.trouble}; not asked again: {error}") from None
 
 
 class ServedClient:

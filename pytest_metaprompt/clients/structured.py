@@ -1,14 +1,15 @@
-"""Structured output where the server knows it, plain text where it says that it does not."""
+"""Structured output where the server knows it, plain text where it does not."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_metaprompt.errors import ModelCallError
+from pytest_metaprompt.errors import ModelCallError, NotRecordedError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request
 
 _FORMAT = "response_format"
+_REFUSALS = (400, 422)
 
 
 class StructuredClient:
@@ -31,10 +32,27 @@ class StructuredClient:
         try:
             return await self._inner.ask(request)
         except ModelCallError as error:
-            if _FORMAT not in error.message and "json_schema" not in error.message:
+            if not _may_be_refused(request, error):
                 raise
-        self._refused.add(model)
-        return await self._inner.ask(_plain(request))
+            refusal = error
+        reply = await self._ask_plainly(request, refusal)
+        self._refused.add(model)  # Only now: another fault would have come again.
+        return reply
+
+    async def _ask_plainly(self, request: Request, refusal: ModelCallError) -> Reply:
+        try:
+            return await self._inner.ask(_plain(request))
+        except NotRecordedError:
+            raise refusal from None
+
+
+def _may_be_refused(request: Request, error: ModelCallError) -> bool:
+    """Whether the error may come from the format. Servers refuse it in words of their own, and a cassette holds no
+    refusals."""
+    if _FORMAT not in request.params:
+        return False
+    says_so = _FORMAT in error.message or "json_schema" in error.message
+    return says_so or error.status in _REFUSALS or isinstance(error, NotRecordedError)
 
 
 def _plain(request: Request) -> Request:

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.cancel is None:
         for sent in found.values():
             print(_line(sent))
-        print(f"{len(found)} batches under way or not fetched yet")
+        print(f"{len(found)} {'batch' if len(found) == 1 else 'batches'} under way or not fetched yet")
         return 0
     if arguments.cancel not in found:
         raise MetapromptError(f"no batch {arguments.cancel!r} here", hint=did_you_mean(arguments.cancel, found))

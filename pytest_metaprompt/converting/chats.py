@@ -10,7 +10,8 @@ from itertools import takewhile
 from pytest_metaprompt.converting.drafts import as_list, as_mapping
 from pytest_metaprompt.suites import Json, Message
 
-_ROLES: Mapping[str, str] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+ROLES: Mapping[str, str] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+"""The roles of foreign chats, and what they are in a routine."""
 _EXAMPLE_ROLES: Mapping[str, str] = {"example_user": "user", "example_assistant": "assistant"}
 _OPENS_SOMETHING = re.compile(r"\{\{|\{%|^(system|user|assistant):[ \t]*$", re.MULTILINE)
 
@@ -41,13 +42,13 @@ def as_written(message: Message) -> dict[str, Json]:
 
 def _message(item: Mapping[str, Json]) -> Message | None:
     role, content, name = item.get("role"), item.get("content"), item.get("name")
-    if not isinstance(content, str) or not isinstance(role, str) or role not in _ROLES:
+    if not isinstance(content, str) or not isinstance(role, str) or role not in ROLES:
         return None
     extra = {key: value for key, value in item.items() if key not in ("role", "content")}
     if isinstance(name, str) and name in _EXAMPLE_ROLES:
         # How worked examples were once marked: system messages with these two names.
         return Message(_EXAMPLE_ROLES[name], content)
-    return Message(_ROLES[role], content, extra)
+    return Message(ROLES[role], content, extra)
 
 
 def prompt_of(chats: Sequence[Chat]) -> SharedPrompt | None:

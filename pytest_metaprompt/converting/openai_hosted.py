@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from pytest_metaprompt.converting.chats import ROLES
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
 from pytest_metaprompt.suites import Json, Message
 
 _OUTPUT = re.compile(r"\{\{\s*sample\.output_text\s*\}\}")
 _OPERATIONS: Mapping[str, str] = {"eq": "equals", "ne": "not-equals", "like": "contains", "ilike": "icontains"}
 _SIMILARITIES: Mapping[str, str] = {"bleu": "bleu", "gleu": "gleu", "meteor": "meteor", "cosine": "similar"}
-_ROLES: Mapping[str, str] = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 
 
 def convert_hosted(source: Source) -> Draft:
@@ -61,7 +61,7 @@ def _items(parts: list[Mapping[str, Json]]) -> list[Json]:
 
 def _prompt(draft: Draft, template: Mapping[str, Json]) -> tuple[Message, ...]:
     messages = [as_mapping(item) for item in as_list(template.get("template"))]
-    prompt = [Message(_ROLES.get(str(item.get("role")), ""), _content(item.get("content")) or "") for item in messages]
+    prompt = [Message(ROLES.get(str(item.get("role")), ""), _content(item.get("content")) or "") for item in messages]
     if not prompt or not all(message.role and message.content for message in prompt):
         hint = "the run's data_source.input_messages must be a template of texts"
         raise draft.refuse("the file holds no messages that a routine could be made of", hint=hint)

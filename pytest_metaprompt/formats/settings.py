@@ -59,11 +59,11 @@ def read_gate(top: Section, problems: Problems) -> GateSettings | None:
 
 
 def _read_reach(gate: Section, line: int, name: str, problems: Problems) -> GateSettings:
-    if not gate.entries.keys() - {"confidence"}:
-        # Such a gate would let every run pass.
-        hint = "give it min_accuracy, min_score or max_errors"
-        problems.add(problems.at(line), f"{name} asks for nothing", hint=hint)
     tags = gate.section("tags")
+    if not gate.entries.keys() - {"confidence", "tags"} and not tags.entries:
+        # Such a gate would let every run pass.
+        hint = "give it min_accuracy, min_score, max_errors or max_regressions"
+        problems.add(problems.at(line), f"{name} asks for nothing", hint=hint)
     return GateSettings(
         min_accuracy=gate.number("min_accuracy"),
         min_score=gate.number("min_score"),

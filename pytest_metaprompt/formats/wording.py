@@ -76,6 +76,8 @@ def _noun(name: str, schema: Schema) -> str:
 def _range(schema: Schema) -> str:
     if "minimum" in schema and "maximum" in schema:
         return f" from {schema['minimum']} to {schema['maximum']}"
+    if "minimum" in schema and "exclusiveMaximum" in schema:
+        return f" from {schema['minimum']} to below {schema['exclusiveMaximum']}"
     if "minimum" in schema:
         return f" of {schema['minimum']} or more"
     if "exclusiveMinimum" in schema and "exclusiveMaximum" in schema:

@@ -25,6 +25,7 @@ def compare_with_baseline(state: PromptSession) -> None:
         return
     from pytest_metaprompt.plugin.comparing import comparison_notes
 
+    state.notes.extend(f"{name}: only in the baseline: the suite's file is gone" for name in state.comparing.lost())
     for key, run in state.runs().items():
         loaded = state.suites[key]
         if loaded.python:
@@ -77,16 +78,13 @@ def mutate(state: PromptSession, session: pytest.Session) -> None:
 
 
 def _recount(state: PromptSession, session: pytest.Session, terminal: TerminalReporter | None) -> None:
-    was, now = (_good_items(state, runs) for runs in (state.runs(), state.final_runs()))
+    was, now = (good_items(state, runs) for runs in (state.runs(), state.final_runs()))
     better, worse = now - was, was - now
     if terminal is not None:
         _move(terminal, better)
     counted = [one.nodeid for one in state.tracked if _counts(state, one)]
     session.testsfailed += len(worse.intersection(counted)) - len(better.intersection(counted))
     state.notes.extend(f"{nodeid} passed before the repair and fails now" for nodeid in sorted(worse))
-    last_failed = getattr(session.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", {})
-    for nodeid in better:
-        last_failed.pop(nodeid, None)
     path = session.config.getoption("xmlpath", None)
     if path and state.final:
         told = AfterRepair(_xml_path(session.config, path), dict(_truths(state)), repaired=frozenset(better))
@@ -114,7 +112,7 @@ def _truths(state: PromptSession) -> Iterator[tuple[str, Truth]]:
                 yield item.nodeid, Truth(told, reached=judged.passed)
 
 
-def _good_items(state: PromptSession, runs: Mapping[SuiteKey, Run]) -> set[str]:
+def good_items(state: PromptSession, runs: Mapping[SuiteKey, Run]) -> set[str]:
     """The node ids of the cases that passed and the gates that were reached in these runs."""
     passed = {CaseKey(key, one.case.id) for key, run in runs.items() for one in run.results if one.outcome == "passed"}
     good = set()

@@ -74,6 +74,12 @@ class SuitePart(pytest.Collector):
         return _items(self, self.loaded)
 
 
+def _title(case_id: str) -> str:
+    """An id as a headline. Where a node id ends with its item's headline, pytest shows the headline's dots as `::`; the
+    blank keeps `v1.2` from being shown so."""
+    return f"{case_id} " if "." in case_id else case_id
+
+
 def _items(parent: pytest.Collector, loaded: LoadedSuite) -> Iterator[pytest.Item]:
     """The cases in the order of the file, then the gate."""
     for case in loaded.suite.cases:
@@ -123,7 +129,7 @@ class CaseItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, int, str]:
         """The suite file, the case's line in it, and its id."""
         line = self.case.where.line or 1
-        return self.path, line - 1, self.case.id
+        return self.path, line - 1, _title(self.case.id)
 
     @property
     def _session(self) -> PromptSession:
@@ -157,5 +163,5 @@ class GateItem(pytest.Item):
         return super().repr_failure(excinfo)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """The suite file."""
-        return self.path, 0, f"{self.loaded.name}::{GATE}"
+        """The suite file, and what is judged."""
+        return self.path, 0, f"{GATE} of {self.loaded.name}"

@@ -21,6 +21,7 @@ from pytest_metaprompt.baselines import (
 )
 from pytest_metaprompt.errors import FileAccessError, MetapromptError
 from pytest_metaprompt.files import read_text, write_new
+from pytest_metaprompt.reports.parts import BaselinePart, compared
 from pytest_metaprompt.results import CaseResult, Run
 from pytest_metaprompt.routines import Routine, open_routine
 from pytest_metaprompt.runner import each
@@ -51,6 +52,10 @@ class Comparing:
         failing = {result.case.id for result in run.results if result.outcome == "failed"}
         examined = {key: found for key, found in self._examined[loaded.suite.key].items() if key in failing}
         return compare(run, record, routine=loaded.routine.text, examined=examined)
+
+    def lost(self) -> list[str]:
+        """The suites of the baseline whose file is not there any more."""
+        return lost_suites(self._baseline, self._state.root)
 
     def seen(self, loaded: LoadedSuite, case_id: str) -> tuple[int, int] | None:
         """The counts of a case that was asked again."""
@@ -100,10 +105,17 @@ def open_baseline(path: Path) -> Baseline:
         raise FileAccessError(f"the baseline cannot be read: {error.message}", hint=hint) from None
 
 
+def lost_suites(baseline: Baseline, root: Path) -> list[str]:
+    """The suites of a baseline whose file is not there any more."""
+    return [name for name in baseline.suites if not (root / name.partition("::")[0]).exists()]
+
+
 def save_baseline(state: PromptSession, path: Path) -> None:
-    """Write what is true of every suite now. What was not run or went wrong keeps its old entry."""
+    """Write what is true of every suite now. What was not run or went wrong keeps its old entry; a suite whose file is
+    gone loses it."""
     old = open_baseline(path) if path.exists() else Baseline()
-    suites = dict(old.suites)
+    lost = set(lost_suites(old, state.root))
+    suites = {name: record for name, record in old.suites.items() if name not in lost}
     for key, run in state.final_runs().items():
         loaded = state.suites[key]
         if run.results and not loaded.python:
@@ -121,19 +133,25 @@ def _record(state: PromptSession, loaded: LoadedSuite, run: Run, old: SuiteRecor
     return record_of(replace(run, results=results), routine=routine.text, old=old)
 
 
+def as_part(found: Comparison) -> BaselinePart:
+    """The comparison as reports have it."""
+    return {
+        "regressions": list(found.regressions),
+        "improvements": list(found.improvements),
+        "by_chance": list(found.by_chance),
+        "stale": list(found.stale),
+        "new": list(found.new),
+        "gone": list(found.gone),
+        "unjudged": list(found.unjudged),
+        "notes": list(found.notes),
+    }
+
+
 def comparison_notes(comparing: Comparing, loaded: LoadedSuite, found: Comparison) -> list[str]:
     """What a reader should know of a comparison, a line each."""
     lines = [f"{loaded.name}: {note}" for note in found.notes]
-    for word, ids in (
-        ("worse than in the baseline", found.regressions),
-        ("better than in the baseline", found.improvements),
-        ("failed, but no more often than chance explains", found.by_chance),
-        ("changed since the baseline, so not compared", found.stale),
-        ("not in the baseline", found.new),
-        ("only in the baseline", found.gone),
-    ):
-        if ids:
-            lines.append(f"{loaded.name}: {word}: {', '.join(_with_counts(comparing, loaded, one) for one in ids)}")
+    for words, ids in compared(as_part(found)):
+        lines.append(f"{loaded.name}: {words}: {', '.join(_with_counts(comparing, loaded, one) for one in ids)}")
     return lines
 
 
@@ -146,5 +164,7 @@ def try_to_save(state: PromptSession, path: Path) -> None:
     """Write the baseline, or say why not."""
     try:
         save_baseline(state, path)
-    except (MetapromptError, OSError) as error:
+    except MetapromptError as error:
         state.notes.append(f"the baseline was not written: {error}")
+    except OSError as error:
+        state.notes.append(f"the baseline was not written: {path}: {error.strerror or error}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pytest_metaprompt.clients.models import parse_model
 from pytest_metaprompt.clients.structured import StructuredClient
 from pytest_metaprompt.errors import FileAccessError, MetapromptError
 from pytest_metaprompt.files import read_text, write_first
+from pytest_metaprompt.formats.marked import Marked, read_marked
 from pytest_metaprompt.formats.native import read_suite
 from pytest_metaprompt.formats.problems import shown_path
 from pytest_metaprompt.plugin.loading import overridden
@@ -18,9 +20,15 @@ from pytest_metaprompt.repair.generate import Brief, Draft, as_file, generate
 from pytest_metaprompt.routines import parse_routine, render
 from pytest_metaprompt.scorers import check
 from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec, Suite
+from pytest_metaprompt.templates import placeholders
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+
+Written = Sequence[Mapping[str, Marked]]
+
+_NEVER_INPUTS = ("id", "expect", "tags", "split", "input", "messages", "turns", "simulate")
+"""The keys of a case whose vars are no inputs of a routine: its name, its right answer, and what it says anyway."""
 
 
 def generate_missing(session: PromptSession, path: Path) -> None:
@@ -35,15 +43,13 @@ def generate_missing(session: PromptSession, path: Path) -> None:
     if routine is None or routine.exists():
         return
     document, meta = _ingredients(suite)
-    inputs = _inputs(suite)
-    chat = routine.suffix == ".prompty"
-    brief = Brief(
-        document, suite.objective, _tools(suite.target), frozenset() if chat else frozenset(inputs) - {"input"}
-    )
+    inputs = _inputs(suite, _written(path))
+    needed = frozenset() if routine.suffix == ".prompty" else inputs.needed
+    brief = Brief(document, suite.objective, _tools(suite.target), needed, inputs.free)
     client = StructuredClient(session.models.for_repair(suite, BudgetSettings()).meta(meta))
     draft = session.wait(session.thread.submit(generate(brief, client, meta)))
     text = as_file(
-        draft.routine, ending=routine.suffix, name=routine.stem, objective=suite.objective, inputs=sorted(inputs)
+        draft.routine, ending=routine.suffix, name=routine.stem, objective=suite.objective, inputs=inputs.of_a_user
     )
     _try_out(suite, routine, text)
     _write(routine, text)
@@ -69,12 +75,50 @@ def _ingredients(suite: Suite) -> tuple[str, ModelSpec]:
     return document, suite.meta
 
 
-def _inputs(suite: Suite) -> set[str]:
-    """What every case has to fill the routine with: the vars that all have, and the input where all have one."""
-    shared = set.intersection(*(set(case.vars) for case in suite.cases)) if suite.cases else set()
-    if suite.cases and all(case.input is not None for case in suite.cases):
-        shared.add("input")
-    return shared
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The vars that every case has for the routine. `free`: it may hold them; `likely`: it is asked about them.
+    `said`: every case has something to say to the model without them, as its `input` where `has_input`."""
+
+    free: frozenset[str]
+    likely: frozenset[str]
+    said: bool
+    has_input: bool
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The placeholders that a plain routine must hold."""
+        return frozenset() if self.said else self.likely
+
+    @property
+    def of_a_user(self) -> list[str]:
+        """What the user message of a chat is made of."""
+        return ["input"] if self.has_input else sorted(self.likely)
+
+
+def _inputs(suite: Suite, written: Written) -> _Inputs:
+    cases = suite.cases
+    shared = frozenset.intersection(*(frozenset(case.vars) for case in cases)) if cases else frozenset()
+    free = shared - _names(written, _NEVER_INPUTS) - {"id", "ideal", "input"}
+    return _Inputs(
+        free,
+        free - _names(written, ("assert",)) or free,
+        said=all(case.input is not None or case.messages or case.simulation is not None for case in cases),
+        has_input=bool(cases) and all(case.input is not None or "input" in case.vars for case in cases),
+    )
+
+
+def _written(path: Path) -> Written:
+    """What a suite says of its cases, before any var is put in."""
+    top = read_marked(read_text(path).text, str(path)).root.mapping()
+    defaults = [node for key, node in top.items() if key == "defaults"]
+    return [node.mapping() for node in (*defaults, *top["cases"].items())]
+
+
+def _names(written: Written, keys: Collection[str]) -> frozenset[str]:
+    """The vars that the suite itself puts in under these keys."""
+    texts = [json.dumps(node.plain()) for entries in written for key, node in entries.items() if key in keys]
+    return frozenset(name.partition(".")[0] for text in texts for name in placeholders(text))
 
 
 def _tools(target: ModelSpec | None) -> Sequence[dict[str, Json]]:

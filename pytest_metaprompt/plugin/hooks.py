@@ -75,6 +75,15 @@ def _show_problem(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException
             report.__dict__["metaprompt_failing"] = excinfo.value.result.outcome
 
 
+def _keep_headline(report: pytest.TestReport) -> None:
+    """Keep what the summary tells of a page of ours, for a controller of pytest-xdist, which gets its text alone."""
+    from pytest_metaprompt.plugin.terminal import crash_of
+
+    crash = crash_of(report.longrepr)
+    if crash is not None:
+        report.__dict__["metaprompt_crash"] = crash
+
+
 class Hooks:
     """The hooks of one session."""
 
@@ -144,8 +153,20 @@ class Hooks:
         if self._used is not None:
             if call.excinfo is not None:
                 _show_problem(item, call.excinfo, report)
+                _keep_headline(report)
             if self._python:
                 self._used.tests.note(item, call, report)
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_report_from_serializable(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Give a page that came from a worker as text its line for the summary again."""
+        report = yield
+        crash = getattr(report, "metaprompt_crash", None)
+        if crash is not None and isinstance(report.longrepr, str):
+            from pytest_metaprompt.plugin.terminal import ToldPage
+
+            report.longrepr = ToldPage(report.longrepr, crash)
         return report
 
     @pytest.hookimpl(tryfirst=True)
@@ -184,9 +205,9 @@ class Hooks:
             save_baseline_of(self._used)
         return result
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports, stop what is under way, and set the exit code."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Write the reports, stop what is under way, and set the exit code; at last, correct what --lf runs next."""
         if self._desk is not None:
             self._desk.close()
         if self._used is not None:
@@ -195,6 +216,12 @@ class Hooks:
             if self._used.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = pytest.ExitCode.OK
             finish(self._used, session)
+        result = yield
+        if self._used is not None:
+            from pytest_metaprompt.plugin.last_failed import correct_last_failed
+
+            correct_last_failed(self._used, self.config)
+        return result
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self, config: pytest.Config) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Collection
+import os
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -28,6 +29,8 @@ RECORD_MODES: tuple[RecordMode, ...] = ("none", "once", "new_episodes", "rewrite
 DEFAULT_CACHE_DAYS = 14
 DEFAULT_CACHE_MB = 256
 IniType = Literal["args", "bool", "float", "int", "string"]
+_NUMBERS: Mapping[str, IniType] = {"N": "int", "X": "float", "USD": "float", "SECONDS": "float"}
+_WORDS: Mapping[IniType, str] = {"bool": "true or false", "int": "a whole number", "float": "a number"}
 
 
 def _whole_number(least: int) -> Callable[[str], int]:
@@ -82,6 +85,11 @@ def _flag(text: str) -> bool:
     return known[text.strip().lower()]
 
 
+def file_named(chosen: object, folder: Path) -> Path:
+    """A file as pytest reads its own options for files: `~` and variables are known to no shell after `=`."""
+    return folder / Path(os.path.expandvars(str(chosen))).expanduser()
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """A row of the table. `metavar` None means a flag, `FILE` a path from where pytest was called; `bare` is the value
@@ -100,12 +108,25 @@ class Option:
         """The name in the ini file, and in pytest's own store of options."""
         return f"metaprompt_{self.name.replace('-', '_')}"
 
+    @property
+    def ini_type(self) -> IniType:
+        """How pytest reads the ini key; before 8.4 it knew no numbers, and gave texts."""
+        if self.repeatable or self.metavar is None:
+            return "args" if self.repeatable else "bool"
+        numbers = _NUMBERS if pytest.version_tuple >= (8, 4) else {}
+        return numbers.get(self.metavar, "string")
+
+    @property
+    def ini_words(self) -> str:
+        """What the value of the ini key must be."""
+        return _WORDS.get(self.ini_type, "a text")
+
     def value(self, chosen: object, folder: Path) -> object:
         """What was chosen, as `Options` keeps it; None for nothing."""
         if isinstance(chosen, list):
-            return tuple(self.value(one, folder) for one in chosen)
+            return tuple(dict.fromkeys(self.value(one, folder) for one in chosen))
         if self.metavar == "FILE":
-            return folder / str(chosen) if chosen else None
+            return file_named(chosen, folder) if chosen else None
         return chosen
 
 
@@ -204,12 +225,4 @@ def add_options(parser: pytest.Parser) -> None:
                 help=option.help,
                 **({} if option.bare is None else {"nargs": "?", "const": option.bare}),
             )
-        parser.addini(option.key, help=option.help, type=_ini_type(option), default=None)
-
-
-def _ini_type(option: Option) -> IniType:
-    """How pytest reads the ini key; before 8.4 it knew no numbers, and gave texts."""
-    if option.repeatable or option.metavar is None:
-        return "args" if option.repeatable else "bool"
-    numbers: dict[str, IniType] = {"N": "int", "X": "float"} if pytest.version_tuple >= (8, 4) else {}
-    return numbers.get(option.metavar, "string")
+        parser.addini(option.key, help=option.help, type=option.ini_type, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from pytest_metaprompt.plugin.option_table import (
     WITH_A_MEANING,
     Mode,
     Option,
+    file_named,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +77,9 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     given = {option.name: _given(config, option) for option in TABLE}
     ini = {option.name: _from_ini(config, option) for option in TABLE}
     chosen = {name: ini[name] if given[name] is None else given[name] for name in given}
+    of_addopts = [name for name in ("fix", "generate") if given[name] and not _was_typed(config, name, environ)]
+    given |= dict.fromkeys(of_addopts)
+    ini |= dict.fromkeys(of_addopts, True)
     folder = config.invocation_params.dir
     in_ci = bool(environ.get("CI"))
     fix, note = _wants_fix(given, ini, in_ci=in_ci)
@@ -88,7 +93,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         fix=fix,
         fix_note=note,
         mode=_chosen_mode(given, chosen) if note is None else "diff",
-        patch=folder / str(chosen["patch"] or DEFAULT_PATCH),
+        patch=file_named(chosen["patch"] or DEFAULT_PATCH, folder),
         cache=not chosen["no-cache"],
         in_ci=in_ci,
         # As with repairs: in CI nothing is written unless the command line says so.
@@ -122,10 +127,16 @@ def _wants_fix(given: Mapping[str, object], ini: Mapping[str, object], *, in_ci:
     if given["fix"]:
         return True, None
     wanted = bool(ini["fix"]) or given["fix-mode"] is not None or given["patch"] is not None
-    writes = (given["fix-mode"] or ("patch" if given["patch"] else None) or ini["fix-mode"] or "apply") == "apply"
-    if wanted and in_ci and writes:
+    mode = given["fix-mode"] or ("patch" if given["patch"] else None) or ini["fix-mode"] or "apply"
+    if wanted and in_ci and mode in ("apply", "review"):
         return True, "CI is set and --metaprompt-fix is not on the command line, so repairs are shown and not written"
     return wanted, None
+
+
+def _was_typed(config: pytest.Config, name: str, environ: Mapping[str, str]) -> bool:
+    """Whether a flag stands on the command line, or in what the shell adds to it, and not in an ini file's addopts."""
+    typed = [*config.invocation_params.args, *shlex.split(environ.get("PYTEST_ADDOPTS", ""))]
+    return f"--metaprompt-{name}" in typed
 
 
 def _given(config: pytest.Config, option: Option) -> object:
@@ -135,10 +146,23 @@ def _given(config: pytest.Config, option: Option) -> object:
 
 
 def _from_ini(config: pytest.Config, option: Option) -> object:
-    value: object = config.getini(option.key)
+    value = _ini_value(config, option)
     texts = value if isinstance(value, list) else [value]
     try:
         read = [option.read(str(text)) for text in texts if text not in (None, "")]
     except argparse.ArgumentTypeError as error:
         raise pytest.UsageError(f"{config.inipath}: {option.key}: {error}") from None
+    if option.metavar == "FILE":  # A file's paths start at the file, wherever pytest is called.
+        read = [str(config.rootpath / str(path)) for path in read]
     return read if option.repeatable else (read[0] if read else None)
+
+
+def _ini_value(config: pytest.Config, option: Option) -> object:
+    try:
+        value: object = config.getini(option.key)
+    except (pytest.UsageError, TypeError, ValueError) as error:  # before pytest 9.1 as Python raises it
+        if option.key in str(error):
+            raise pytest.UsageError(str(error)) from None
+        must = f"{option.key} must be {option.ini_words}"
+        raise pytest.UsageError(f"{config.inipath}: {must} ({error})") from None
+    return value

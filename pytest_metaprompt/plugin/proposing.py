@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from pytest_metaprompt.clients.structured import StructuredClient
 from pytest_metaprompt.errors import MetapromptError, SetupError, did_you_mean
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.protocols import Proposer
@@ -35,7 +36,7 @@ def choose_proposers(
     makers: dict[str, Callable[[ModelSpec], Proposer]] = {
         "demonstrations": lambda spec: Demonstrations(),
         "edits": lambda spec: Edits(),
-        META: lambda spec: Reflect(models.meta(spec), spec),
+        META: lambda spec: Reflect(StructuredClient(models.meta(spec)), spec),
         GEPA: lambda spec: Gepa(asker, models.meta(spec), spec, limit),
     }
     named = _named(suites)

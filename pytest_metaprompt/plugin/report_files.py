@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_metaprompt.files import write_new
+from pytest_metaprompt.files import write_new_bytes
 from pytest_metaprompt.formats.problems import shown_path
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.reports.json_report import SuiteReport, as_json, build_report
@@ -51,8 +51,10 @@ def _report(state: PromptSession) -> Report:
             state.seconds_of(key),
             state.unguarded.get(key),
             _swap(state, key),
+            state.final.get(key),
         )
         for key, one in state.suites.items()
+        if runs[key].results
     ]
     judged = [(one, state.judge(one, runs=state.final_runs())) for one in state.suites.values() if one.suite.gate]
     gates = [(one.name, gate) for one, gate in judged if isinstance(gate, GateResult)]
@@ -76,28 +78,29 @@ def _baseline(state: PromptSession, loaded: LoadedSuite, run: Run) -> BaselinePa
     found = state.comparison(loaded, run) if run.complete else None
     if found is None:
         return None
-    return {
-        "regressions": list(found.regressions),
-        "improvements": list(found.improvements),
-        "stale": list(found.stale),
-        "new": list(found.new),
-        "gone": list(found.gone),
-    }
+    from pytest_metaprompt.plugin.comparing import as_part
+
+    return as_part(found)
 
 
 def _write(state: PromptSession, path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_new(path, text)
+        write_new_bytes(path, _encoded(text))
         state.notes.append(f"report written to {shown_path(path, state.root)}")
     except OSError as error:
         state.notes.append(f"the report was not written: {path}: {error.strerror or error}")
 
 
+def _encoded(text: str) -> bytes:
+    """UTF-8; half an emoji, which a cut reply may end with, becomes what JSON writes for it."""
+    return text.encode(errors="backslashreplace")
+
+
 def _append(state: PromptSession, path: Path, text: str) -> None:
     """Add to the step's summary; other steps and tools write there, too."""
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(text)
+        with path.open("ab") as file:
+            file.write(_encoded(text))
     except OSError as error:
         state.notes.append(f"the step summary was not written: {path}: {error.strerror or error}")

@@ -239,7 +239,9 @@ class PromptSession:
         if not run.complete:
             return f"gate not judged: {len(run.results)} of {len(loaded.suite.cases)} cases were run"
         found = self.comparison(loaded, run)
-        regressed = None if found is None else found.regressions
+        # What a run writes as the baseline is what it would be compared with.
+        none = () if self.options.save_baseline is not None else None
+        regressed = none if found is None else found.regressions
         return judge_gate(loaded.suite.gate or GateSettings(), run, regressed=regressed)
 
     def comparison(self, loaded: LoadedSuite, run: Run) -> Comparison | None:

@@ -10,14 +10,17 @@ from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import headline, say, width_of, write_repair
 from pytest_metaprompt.reports.figures import cost_words, dollars, duration, interval
 from pytest_metaprompt.reports.json_report import TotalUsage, run_usage
+from pytest_metaprompt.reports.parts import change_words
 from pytest_metaprompt.reports.standing import Standing, count_standing
-from pytest_metaprompt.reports.text_tables import cut_end, sentence_lines, table_lines
+from pytest_metaprompt.reports.text_tables import cut_end, cut_start, sentence_lines, table_lines
 from pytest_metaprompt.results import CaseResult, GateResult, Run
 from pytest_metaprompt.stats import case_rate, run_accuracy, stability
 from pytest_metaprompt.suites import SuiteKey
 
 _LISTED = 10
 _NAMES = 2
+_LONGEST_LINE = 300
+"""How long a line about a case may be where lines do not break, as in the log of a CI run."""
 
 Ran = Mapping[SuiteKey, LoadedSuite]
 
@@ -36,6 +39,7 @@ def summarise(state: PromptSession, terminal: TerminalReporter) -> None:
         if ran:
             _write_table(state, terminal, ran, runs)
             _write_flaky(terminal, ran, runs)
+            _write_unjudged(state, terminal, ran, runs)
             say(terminal, _usage_line(state))
     _write_repairs(state, terminal)
     if state.swaps and terminal.verbosity > -2:
@@ -71,11 +75,17 @@ def _write_standing(terminal: TerminalReporter, standing: Standing) -> None:
 
 def _write_failing(terminal: TerminalReporter, ran: Ran, runs: Mapping[SuiteKey, Run]) -> None:
     """The failing cases of suites that a gate judges, a line each."""
-    for key, loaded in ran.items():
-        bad = [result for result in runs[key].results if result.outcome in ("failed", "error")]
-        if loaded.suite.gate is not None:
-            lines = [f"  {result.outcome:6} {result.case.id}: {headline(result)}" for result in bad]
-            _write_some(terminal, lines, where=loaded.name)
+    bad = {
+        key: [result for result in runs[key].results if result.outcome in ("failed", "error")]
+        for key, loaded in ran.items()
+        if loaded.suite.gate is not None
+    }
+    several = sum(map(bool, bad.values())) > 1
+    for key, results in bad.items():
+        if results and several:
+            say(terminal, f"{ran[key].name}:")
+        lines = [f"  {result.outcome:6} {result.case.id}: {headline(result)}" for result in results]
+        _write_some(terminal, lines, where=ran[key].name)
 
 
 def _write_flaky(terminal: TerminalReporter, ran: Ran, runs: Mapping[SuiteKey, Run]) -> None:
@@ -84,18 +94,21 @@ def _write_flaky(terminal: TerminalReporter, ran: Ran, runs: Mapping[SuiteKey, R
     if flaky:
         terminal.write_line("flaky, because some attempts passed and some did not:")
         lines = [f"  {loaded.name}::{result.case.id}  {_rate(result)}" for loaded, result in flaky]
-        _write_some(terminal, lines, where="all suites")
+        # The rate at the end is what a reader looks for.
+        _write_some(terminal, lines, where="all suites", cut=cut_start)
 
 
 def _rate(result: CaseResult) -> str:
     return f"{case_rate(result)}, {result.outcome}"
 
 
-def _write_some(terminal: TerminalReporter, lines: Sequence[str], *, where: str) -> None:
+def _write_some(
+    terminal: TerminalReporter, lines: Sequence[str], *, where: str, cut: Callable[[str, int], str] = cut_end
+) -> None:
     shown = lines if terminal.verbosity > 0 else lines[:_LISTED]
-    width = None if terminal.verbosity > 0 and not terminal.isatty else max(40, terminal._tw.fullwidth - 1)
+    width = max(40, terminal._tw.fullwidth - 1) if terminal.isatty else _LONGEST_LINE
     for line in shown:
-        terminal.write_line(line if width is None else cut_end(line, width))
+        terminal.write_line(line if terminal.verbosity > 0 and not terminal.isatty else cut(line, width))
     if len(shown) < len(lines):
         terminal.write_line(f"  and {len(lines) - len(shown)} more in {where} (-v shows all)")
 
@@ -131,9 +144,10 @@ def _row(state: PromptSession, loaded: LoadedSuite, run: Run) -> Iterator[str]:
     yield str(sum(result.outcome == "error" for result in run.results))
     yield _gate_word(state, loaded)
     if state.comparing is not None:
+        from pytest_metaprompt.plugin.comparing import as_part
+
         found = state.comparison(loaded, run) if run.complete else None
-        worse_better = "" if found is None else f"{len(found.regressions)} worse, {len(found.improvements)} better"
-        yield worse_better or "not compared"
+        yield "not compared" if found is None else change_words(as_part(found))
 
 
 def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
@@ -143,6 +157,14 @@ def _gate_word(state: PromptSession, loaded: LoadedSuite) -> str:
     if isinstance(judged, str):
         return "skipped"
     return "passed" if judged.passed else "failed"
+
+
+def _write_unjudged(state: PromptSession, terminal: TerminalReporter, ran: Ran, runs: Mapping[SuiteKey, Run]) -> None:
+    """Why gates were skipped, a line each."""
+    for loaded in ran.values():
+        judged = state.judge(loaded, runs=runs) if loaded.suite.gate is not None else None
+        if isinstance(judged, str):
+            say(terminal, f"{loaded.name}: {judged}")
 
 
 def _usage_line(state: PromptSession) -> str:

@@ -17,7 +17,11 @@ from pytest_metaprompt.suites import Message, Suite
 
 _LONGEST = 4000
 _LISTED = 10
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# What moves the cursor, changes colours or turns the direction of what follows.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+Crash = tuple[str, int, str]
 
 
 def terminal_of(config: pytest.Config) -> TerminalReporter | None:
@@ -68,7 +72,7 @@ class CasePage(TerminalRepr):
             mark = "ok  " if verdict.passed else "FAIL"
             tw.line(f"{mark} {verdict.type}: {_short(verdict.reason)}", red=not verdict.passed, green=verdict.passed)
         if attempt.error is not None:
-            tw.line(f"ERROR {attempt.error}", red=True)
+            tw.line(f"ERROR {_short(attempt.error)}", red=True)
 
 
 class GatePage(TerminalRepr):
@@ -84,12 +88,33 @@ class GatePage(TerminalRepr):
             tw.line(reason, red=True)
 
 
+class ToldPage(TerminalRepr):
+    """A page that came from a worker of pytest-xdist as text, with its line for the summary."""
+
+    def __init__(self, text: str, crash: Crash) -> None:
+        self.text = text
+        self.reprcrash = ReprFileLocation(*crash)
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Write the text."""
+        for line in self.text.splitlines():
+            tw.line(line, red=line.startswith(("FAIL ", "ERROR ")), green=line.startswith("ok   "))
+
+
+def crash_of(page: object) -> Crash | None:
+    """What the summary tells of a page of ours: its file, line and headline."""
+    if not isinstance(page, CasePage | GatePage):
+        return None
+    return page.reprcrash.path, page.reprcrash.lineno, page.reprcrash.message
+
+
 def headline(result: CaseResult) -> str:
     """Why a case did not pass, in one line."""
     attempt = _telling_attempt(result)
     if attempt.error is not None:
-        return " ".join(attempt.error.split())
-    return "; ".join(" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
+        return _visible(" ".join(attempt.error.split()))
+    told = (" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
+    return _visible("; ".join(told))
 
 
 def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
@@ -173,9 +198,14 @@ def _field(tw: TerminalWriter, name: str, text: str, *, bold: bool = False) -> N
         tw.line(f"{'':<10} {line}", bold=bold)
 
 
+def _visible(text: str) -> str:
+    """The text with control characters as escapes."""
+    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+
+
 def _short(text: str) -> str:
     """The text, cut in its middle if it is very long, with control characters made visible."""
-    text = _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
+    text = _visible(text)
     if len(text) <= _LONGEST:
         return text
     half = _LONGEST // 2

@@ -76,16 +76,19 @@ class Entrant:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How far an entrant came: what it seems to fix, and how many cases it has yet to try."""
+    """How far an entrant came: what it seems to fix of so many cases `tried`, and which it has yet to try."""
 
     entrant: Entrant
     fixed: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    tried: int = 0
 
     @property
-    def reach(self) -> tuple[int, int, int]:
-        """What it can still become, to compare by: the most fixes, then the shortest text, then the least to try."""
-        return len(self.fixed) + len(self.left), -len(self.entrant.text), -len(self.left)
+    def reach(self) -> tuple[float, int, int]:
+        """What it can still become, to compare by: the largest share of fixes, then the shortest text, then the least
+        to try. A share and not a number, because what a text shows with its answer is not tried."""
+        most = (len(self.fixed) + len(self.left)) / max(1, self.tried + len(self.left))
+        return most, -len(self.entrant.text), -len(self.left)
 
 
 async def race(bench: Bench, entrants: Sequence[Entrant], failing: Sequence[str]) -> list[Standing]:
@@ -128,14 +131,15 @@ async def _run_on(bench: Bench, standing: Standing, *, heat: int) -> Standing:
     text, tried = standing.entrant.text, standing.left[:heat]
     passed = await each(tried, lambda key: bench.first(text, key), limit=bench.limit)
     won = [key for key, win in zip(tried, passed, strict=True) if win]
-    return Standing(standing.entrant, (*standing.fixed, *won), standing.left[heat:])
+    return Standing(standing.entrant, (*standing.fixed, *won), standing.left[heat:], standing.tried + len(tried))
 
 
 async def beside(bench: Bench, first: Standing, other: Standing) -> Standing:
     """The other one after trying what it has left of the cases that the first one does not fix."""
     open_cases = [key for key in other.left if key not in first.fixed]
     tried = await _run_on(bench, Standing(other.entrant, left=tuple(open_cases)), heat=len(open_cases))
-    return Standing(other.entrant, (*other.fixed, *tried.fixed), tuple(key for key in other.left if key in first.fixed))
+    left = tuple(key for key in other.left if key in first.fixed)
+    return Standing(other.entrant, (*other.fixed, *tried.fixed), left, other.tried + tried.tried)
 
 
 @dataclass(frozen=True, slots=True)

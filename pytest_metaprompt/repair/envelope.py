@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from pytest_metaprompt.errors import EnvelopeError, RoutineError
+from pytest_metaprompt.results import Reply
 from pytest_metaprompt.routines import Routine, Turn, add_turns, replace_part
 from pytest_metaprompt.suites import Json
 
@@ -51,6 +52,17 @@ class Envelope:
     verdict: Verb
     reason: str
     patches: tuple[Patch, ...]
+
+
+def whole_text(reply: Reply) -> str:
+    """The text of a meta model's reply.
+
+    Raises:
+        EnvelopeError: It was cut off, so that what it says may not be what was meant.
+    """
+    if reply.finish_reason == "length":
+        raise EnvelopeError("the answer was cut off at its length limit")
+    return reply.text
 
 
 def read_envelope(reply: str) -> Envelope:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pytest_metaprompt.errors import EnvelopeError, MetapromptError
 from pytest_metaprompt.fences import fenced
 from pytest_metaprompt.protocols import Client
-from pytest_metaprompt.repair.envelope import first_object
+from pytest_metaprompt.repair.envelope import first_object, whole_text
 from pytest_metaprompt.repair.meta_prompt import correction
 from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.suites import Json, Message, ModelSpec
@@ -59,12 +59,13 @@ _FENCED = re.compile(r"\A\s*(`{3,})[^\n]*\n(.*)\n\1\s*\Z", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Brief:
-    """What a routine is made from. `inputs` are the placeholders that the routine must hold, if any."""
+    """What a routine is made from. `inputs` are the placeholders that the routine must hold, `free` those it may."""
 
     document: str
     objective: str | None
     tools: Sequence[Mapping[str, Json]]
     inputs: frozenset[str] = frozenset()
+    free: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +118,7 @@ def read_draft(reply: Reply, brief: Brief, *, strict: bool) -> Draft:
     Raises:
         EnvelopeError: There is no draft, or it names a tool that does not exist; the message says all that is wrong.
     """
-    if reply.finish_reason == "length":
-        raise EnvelopeError("the answer was cut off at its length limit")
-    value = first_object(reply.text)
+    value = first_object(whole_text(reply))
     draft = Draft(_routine(value), _texts(value, "covers"), _texts(value, "questions"))
     missing = unnamed_sections(draft, brief.document)
     wrong = list(_complaints(draft, brief))
@@ -152,7 +151,7 @@ def _complaints(draft: Draft, brief: Brief) -> Iterator[str]:
         known = ", ".join(sorted(_tool_names(brief.tools)))
         yield f"the routine names {', '.join(unknown)}, but there are only these tools: {known}"
     found = frozenset(placeholders(draft.routine))
-    if found != brief.inputs:
+    if not brief.inputs <= found <= brief.inputs | brief.free:
         wanted = ", ".join(sorted(brief.inputs)) or "none"
         yield f"the routine's placeholders are {', '.join(sorted(found)) or 'none'}, and must be {wanted}"
 
@@ -162,7 +161,12 @@ def unknown_tools(routine: str, brief: Brief) -> list[str]:
     the document. Without tools nothing can be told."""
     if not brief.tools:
         return []
-    known = _tool_names(brief.tools) | set(_IDENTIFIER.findall(json.dumps(brief.tools, default=dict))) | brief.inputs
+    known = (
+        _tool_names(brief.tools)
+        | set(_IDENTIFIER.findall(json.dumps(brief.tools, default=dict)))
+        | brief.inputs
+        | brief.free
+    )
     words = dict.fromkeys(_IDENTIFIER.findall(routine))
     return [word for word in words if word not in known and word not in brief.document]
 

@@ -78,6 +78,7 @@ class Findings:
     exact: bool = False
     reason: str = ""
     trouble: str | None = None
+    declined: bool = False
     unproved: str | None = None
     out_of_budget: bool = False
     flaky: set[str] = field(default_factory=set)

@@ -81,11 +81,11 @@ class Repair:
         self.found.sides = split(
             before, forced=forced, share=self._job.holdout, seed=self._job.seed, siblings=siblings(failing)
         )
-        self.found.flaky.update(key for key in before if not before[key] and any(self._bench.trials(text, key)))
         self._trace()
         self._job.journal.note("began", digest=digest(text), seed=self._job.seed)
         self._job.progress(f"probing whether replies repeat ({min(PROBED, len(before))} cases)")
         self.found.exact = self._bench.exact = await self._trials.replies_repeat(list(before))
+        self.found.flaky.update(key for key in before if not before[key] and any(self._bench.trials(text, key)))
         self._job.journal.note(
             "split",
             train=list(self.found.sides.train),
@@ -204,6 +204,7 @@ class Repair:
         who = "meta model" if name == META else name
         verb = "answers" if isinstance(error, DeclinedError) else "gave no usable answer:"
         self.found.trouble = f"the {who} {verb} {error}"
+        self.found.declined = self.found.declined or isinstance(error, DeclinedError)
         self._job.journal.note("gave_up", proposer=name, reason=str(error))
         self._job.progress(self.found.trouble)
         del self._proposers[name]

@@ -144,7 +144,7 @@ def with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:
 def _status(found: Findings) -> RepairStatus:
     if found.out_of_budget:
         return "budget"
-    heard = any(record.proposer in PAID for record in found.records)
+    heard = found.declined or any(record.proposer in PAID for record in found.records)
     return "error" if found.trouble is not None and not heard else "rejected"
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_metaprompt.files import SourceText, encode_like, virtually_written
+from pytest_metaprompt.git import run_git
 from pytest_metaprompt.repair.outcome import Found
 
 
@@ -70,12 +69,8 @@ def _name_in_git(path: Path) -> str:
 
 def git_top(folder: Path) -> Path | None:
     """The top folder of the git repository that a folder is in; None outside of git."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    command = [git, "-C", str(folder), "rev-parse", "--show-toplevel"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return Path(found.stdout.rstrip("\n")) if found.returncode == 0 else None
+    found = run_git(folder, "rev-parse", "--show-toplevel")
+    return Path(found.stdout.rstrip("\n")) if found is not None and found.returncode == 0 else None
 
 
 def _lines(raw: bytes) -> list[bytes]:

@@ -65,6 +65,8 @@ def validate(proposal: Proposal, terms: Terms) -> Routine:
     Raises:
         RefusedError: It may not; no call was made for it.
     """
+    if proposal.flaw is not None:
+        raise RefusedError(proposal.flaw)
     try:
         new = parse_routine(proposal.text, name=terms.old.name, form=terms.old.form)
     except RoutineError as error:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import shutil
-import subprocess
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
 from pytest_metaprompt.errors import FileAccessError, RoutineError
 from pytest_metaprompt.files import SourceText, write_back
+from pytest_metaprompt.git import run_git
 from pytest_metaprompt.homes import Home
 from pytest_metaprompt.routines import Routine
 
@@ -70,12 +69,8 @@ def write_routine(old: Routine, new: Routine) -> SourceText:
 
 def has_uncommitted_changes(path: Path) -> bool:
     """Whether git knows the folder and holds another text of the file, or none; False outside of git."""
-    git = shutil.which("git")
-    if git is None:
-        return False
-    command = [git, "-C", str(path.parent), "status", "--porcelain", "--untracked-files=all", "--", path.name]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.returncode == 0 and bool(found.stdout.strip())
+    found = run_git(path.parent, "status", "--porcelain", "--untracked-files=all", "--", path.name)
+    return found is not None and found.returncode == 0 and bool(found.stdout.strip())
 
 
 def _holds(written: SourceText, home: Home, text: str) -> bool:

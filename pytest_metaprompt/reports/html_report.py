@@ -16,6 +16,7 @@ from importlib import resources
 
 from pytest_metaprompt.errors import SetupError
 from pytest_metaprompt.reports.figures import dollars, duration
+from pytest_metaprompt.reports.json_report import json_text
 from pytest_metaprompt.reports.parts import (
     AttemptPart,
     CountPart,
@@ -24,6 +25,9 @@ from pytest_metaprompt.reports.parts import (
     SuitePart,
     VerdictPart,
     calls_line,
+    change_words,
+    compared,
+    gate_word,
 )
 from pytest_metaprompt.reports.plots import PlotPoint, accuracy_plot
 from pytest_metaprompt.reports.side_by_side import side_by_side
@@ -32,6 +36,8 @@ from pytest_metaprompt.reports.standing import standing_of
 _TONES = {"applied": "good", "proposed": "good", "not_needed": "mute"}
 _LISTED = 12
 _LONGEST = 400
+_COMPARED = 4000
+"""How many lines of JSON are compared, at most; finding the best alignment takes the square of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ def as_html(report: Report, *, history: Mapping[str, Sequence[PastRun]] | None =
         usage_line=_usage_line(report),
         suites=[_suite(suite, report) for suite in report["suites"]],
         gates=report["gates"],
+        repaired=any(repair["status"] == "applied" for repair in report["repairs"]),
         repairs=[_repair(repair, notes) for repair in report["repairs"] if repair["status"] != "not_needed"],
         histories=list(_histories(history or {}, notes)),
         notes=list(dict.fromkeys(notes)),
@@ -77,7 +84,7 @@ def _page(name: str) -> str:
 
 def _embedded(report: Report) -> str:
     """JSON that cannot end the script element it stands in."""
-    return json.dumps(report, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return json_text(report).replace("<", "\\u003c")
 
 
 def _with_differences(suite: SuitePart) -> SuitePart:
@@ -92,15 +99,23 @@ def _compared(attempt: AttemptPart) -> AttemptPart:
 
 def _difference(verdict: VerdictPart, text: str) -> list[str] | None:
     """The lines in which a reply's JSON differs from what was asked for, with what stands around them."""
-    wanted = verdict["value"]
-    if verdict["passed"] or not isinstance(wanted, dict | list):
-        return None
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+    wanted, found = _read(verdict["value"]), _read(text)
+    if verdict["passed"] or wanted is None or found is None:
         return None
     old, new = (json.dumps(value, indent=1, ensure_ascii=False).splitlines() for value in (wanted, found))
+    if len(old) + len(new) > _COMPARED:
+        return None
     return list(difflib.unified_diff(old, new, "wanted", "reply", lineterm="", n=4))[:_LONGEST]
+
+
+def _read(value: object) -> object:
+    """The object or list that a value is, or that a text has as JSON; None for any other."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict | list) else None
 
 
 def _usage_line(report: Report) -> str:
@@ -113,17 +128,18 @@ def _usage_line(report: Report) -> str:
 
 
 def _suite(suite: SuitePart, report: Report) -> Mapping[str, object]:
-    gate = next((gate for gate in report["gates"] if gate["suite"] == suite["path"]), None)
-    word = "none" if gate is None else "passed" if gate["passed"] else "failed"
-    tone = {"none": "mute", "passed": "good", "failed": "bad"}[word]
+    word = gate_word(suite, report)
+    tone = {"passed": "good", "failed": "bad"}.get(word, "mute")
     used = suite["usage"]
     return {
         **suite,
         "gate": word,
         "gate_tone": tone,
         "change": _change(suite),
+        "changes": list(_changes(suite)),
+        "errors": sum(case["outcome"] == "error" for case in suite["cases"]),
         "flaky": sum(case["stability"] == "flaky" for case in suite["cases"]),
-        "cost": "" if used["cost_usd"] is None else dollars(used["cost_usd"]),
+        "cost": dollars(used["cost_usd"]) if used["cost_usd"] else "",
         "cached": used["cached"],
         "time": duration(suite["seconds"]),
     }
@@ -131,9 +147,14 @@ def _suite(suite: SuitePart, report: Report) -> Mapping[str, object]:
 
 def _change(suite: SuitePart) -> str:
     baseline = suite["baseline"]
-    if baseline is None:
-        return ""
-    return f"{len(baseline['regressions'])} worse, {len(baseline['improvements'])} better"
+    return "" if baseline is None else change_words(baseline)
+
+
+def _changes(suite: SuitePart) -> Iterator[str]:
+    """What is not as it was in the baseline, a line each."""
+    if suite["baseline"] is not None:
+        yield from (f"{words}: {_names(ids)}" for words, ids in compared(suite["baseline"]))
+        yield from suite["baseline"]["notes"]
 
 
 def _repair(repair: RepairPart, notes: list[str]) -> Mapping[str, object]:

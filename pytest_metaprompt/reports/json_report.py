@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -54,7 +55,9 @@ class TotalUsage:
 
 @dataclass(frozen=True, slots=True)
 class SuiteReport:
-    """A run with the names it goes by, paths from the root directory, how it differs from a baseline, and its time."""
+    """A run with the names it goes by, paths from the root directory, how it differs from a baseline, and its time.
+
+    `final` is the run under the routine that an applied repair left."""
 
     path: str
     routine: str
@@ -63,11 +66,29 @@ class SuiteReport:
     seconds: float = 0.0
     unguarded: Unguarded | None = None
     swap: SwapPart | None = None
+    final: Run | None = None
 
 
 def as_json(report: Report) -> str:
     """The report as a JSON text."""
-    return json.dumps(report, ensure_ascii=False, indent=1) + "\n"
+    return json_text(report, indent=1) + "\n"
+
+
+def json_text(report: Report, *, indent: int | None = None) -> str:
+    """The report as JSON; a number that JSON cannot hold, as models give it in the arguments of tools, is a text."""
+    separators = (",", ":") if indent is None else None
+    try:
+        return json.dumps(report, ensure_ascii=False, indent=indent, separators=separators, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(report), ensure_ascii=False, indent=indent, separators=separators)
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def report_schema_text() -> str:
@@ -126,8 +147,13 @@ def _suite(suite: SuiteReport) -> SuitePart:
         "usage": _used(run_usage(suite.run)),
         "seconds": round(suite.seconds, 3),
         "metrics": run_metrics(suite.run),
+        "gated": suite.run.suite.gate is not None,
         "cases": [_case(result) for result in suite.run.results],
     }
+    now = {} if suite.final is None else {result.case.id: result.outcome for result in suite.final.results}
+    for case in part["cases"]:
+        if case["id"] in now:
+            case["now"] = now[case["id"]]
     if suite.swap is not None:
         part["swap"] = suite.swap
     found = suite.unguarded
@@ -173,6 +199,7 @@ def _attempt(attempt: Attempt) -> AttemptPart:
         **reply,
         "error": attempt.error,
         "skipped": attempt.skipped,
+        "passed": attempt.passed,
         "metrics": attempt_metrics(attempt),
         "verdicts": [_verdict(verdict, value) for verdict, value in values],
         "calls": [_call(exchange) for exchange in attempt.exchanges],

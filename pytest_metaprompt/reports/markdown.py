@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from pytest_metaprompt.reports.figures import dollars, duration, interval
-from pytest_metaprompt.reports.parts import CasePart, RepairPart, Report, SuitePart, UnguardedPart, calls_line
+from pytest_metaprompt.reports.parts import (
+    BaselinePart,
+    CasePart,
+    RepairPart,
+    Report,
+    SuitePart,
+    UnguardedPart,
+    calls_line,
+    change_words,
+    compared,
+    gate_word,
+)
 from pytest_metaprompt.reports.standing import cases, standing_of
 
 MOST_CHARACTERS = 60_000
@@ -15,6 +26,7 @@ MOST_CHARACTERS = 60_000
 _SUITES_LISTED = 100
 _GATES_LISTED = 20
 _FAILING_LISTED = 20
+_CHANGES_LISTED = 40
 _FLAKY_LISTED = 20
 _PROPOSALS_LISTED = 20
 _DIFF_CHARACTERS = 12_000
@@ -22,8 +34,11 @@ _DIFF_CHARACTERS = 12_000
 
 def as_markdown(report: Report) -> str:
     """The table of suites, what fails, and each repair with its evidence and diff; cut where it would be too long."""
-    blocks = ["## Prompt tests", f"{standing_of(report)}.", "\n".join(_table(report)), *_gates(report)]
-    blocks += [block for block in ("\n".join(_failing(report)), *_changes(report), _flaky(report)) if block]
+    repaired = any(repair["status"] == "applied" for repair in report["repairs"])
+    blocks = ["## Prompt tests", f"{standing_of(report)}."]
+    blocks += ["As the tests found it, before the repair:"] if repaired else []
+    blocks += ["\n".join(_table(report)), *_gates(report)]
+    blocks += [block for block in ("\n".join(_failing(report)), _changes(report), _flaky(report)) if block]
     blocks += [_repair(repair) for repair in report["repairs"] if repair["status"] != "not_needed"]
     blocks += [_unguarded(suite["path"], suite["unguarded"]) for suite in report["suites"] if "unguarded" in suite]
     return _fitting(blocks)
@@ -32,9 +47,9 @@ def as_markdown(report: Report) -> str:
 def _unguarded(path: str, found: UnguardedPart) -> str:
     """What no case guards, as a list; one line where nothing was found."""
     left = f", {found['left']} not examined" if found["left"] else ""
-    lines = [f"### {path}: what no case guards ({found['examined']} sentences examined{left})", ""]
+    lines = [f"### {_code(path)}: what no case guards ({found['examined']} sentences examined{left})", ""]
     lines += [f"- {_code(sentence)}" for sentence in found["sentences"]]
-    lines += [f"- the tool `{tool}`" for tool in found["tools"]]
+    lines += [f"- the tool {_code(tool)}" for tool in found["tools"]]
     return "\n".join(lines if len(lines) > 2 else [*lines, "Nothing was found."])
 
 
@@ -49,7 +64,6 @@ def _fitting(blocks: Sequence[str]) -> str:
 
 
 def _table(report: Report) -> Iterator[str]:
-    gates = {gate["suite"]: "passed" if gate["passed"] else "**failed**" for gate in report["gates"]}
     suites = report["suites"]
     more = {
         name: column
@@ -67,7 +81,7 @@ def _table(report: Report) -> Iterator[str]:
             f"{share['passed']}/{share['total']}",
             interval(share["value"], share["low"], share["high"]),
             str(errors),
-            gates.get(suite["path"], "none"),
+            gate_word(suite, report).replace("failed", "**failed**"),
             *(column(suite) or "-" for column in more.values()),
             duration(suite["seconds"]),
         )
@@ -78,7 +92,7 @@ def _table(report: Report) -> Iterator[str]:
 
 def _change(suite: SuitePart) -> str:
     found = suite["baseline"]
-    return f"{len(found['regressions'])} worse, {len(found['improvements'])} better" if found is not None else ""
+    return change_words(found) if found is not None else ""
 
 
 def _flaky_count(suite: SuitePart) -> str:
@@ -106,23 +120,28 @@ def _gates(report: Report) -> list[str]:
 def _failing(report: Report) -> Iterator[str]:
     bad = [(suite, case) for suite in report["suites"] for case in suite["cases"] if _is_bad(case)]
     if bad:
-        yield f"<details><summary>{len(bad)} cases that did not pass</summary>\n"
+        yield f"<details><summary>{cases(len(bad))} that did not pass</summary>\n"
         yield from (_bad_line(suite, case) for suite, case in bad[:_FAILING_LISTED])
         if len(bad) > _FAILING_LISTED:
             yield f"- and {len(bad) - _FAILING_LISTED} more"
         yield "\n</details>"
 
 
-def _changes(report: Report) -> Iterator[str]:
-    """The cases that are worse or better than in the baseline."""
-    compared = [(suite["path"], suite["baseline"]) for suite in report["suites"] if suite["baseline"] is not None]
-    yield _changed("Worse", [(path, found["regressions"]) for path, found in compared])
-    yield _changed("Better", [(path, found["improvements"]) for path, found in compared])
+def _changes(report: Report) -> str:
+    """What is not as it was in the baseline, by suite."""
+    lines = [
+        f"- {_code(_cut(suite['path']))}: {told}"
+        for suite in report["suites"]
+        if suite["baseline"] is not None
+        for told in _changed(suite["baseline"])
+    ]
+    more = [f"- and {len(lines) - _CHANGES_LISTED} more"] if len(lines) > _CHANGES_LISTED else []
+    return "\n".join(["Against the baseline:\n", *lines[:_CHANGES_LISTED], *more]) if lines else ""
 
 
-def _changed(word: str, found: Sequence[tuple[str, list[str]]]) -> str:
-    told = [f"{_code(_cut(path))}: {_names(ids)}" for path, ids in found if ids]
-    return f"{word} than in the baseline: {'; '.join(told[:_GATES_LISTED])}" if told else ""
+def _changed(found: BaselinePart) -> Iterator[str]:
+    yield from (f"{words}: {_names(ids)}" for words, ids in compared(found))
+    yield from map(_text, found["notes"])
 
 
 def _flaky(report: Report) -> str:
@@ -169,7 +188,8 @@ def _repair(repair: RepairPart) -> str:
     else:
         lines.append("- hold-out: none, in-sample evidence only")
     calls = repair["calls"]
-    lines.append(f"- calls: {calls_line(calls)}, in {repair['seconds']:.1f} s")
+    cost = f", {dollars(repair['cost_usd'])}" if repair["cost_usd"] else ""
+    lines.append(f"- calls: {calls_line(calls)}, in {repair['seconds']:.1f} s{cost}")
     return "\n".join([*lines, *_diff(repair["diff"]), *_proposals(repair)])
 
 
@@ -183,10 +203,10 @@ def _diff(diff: str) -> Iterator[str]:
 def _proposals(repair: RepairPart) -> Iterator[str]:
     proposals = repair["proposals"]
     if proposals:
-        yield f"\n<details><summary>{len(proposals)} proposals</summary>\n"
+        yield f"\n<details><summary>{len(proposals)} proposal{'s' if len(proposals) > 1 else ''}</summary>\n"
         for one in proposals[:_PROPOSALS_LISTED]:
             hypothesis, reason = _text(one["hypothesis"][:200]), _text(one["reason"][:200])
-            yield f"- {one['proposer']}, {one['decision']}: {hypothesis} ({reason})"
+            yield f"- {_text(one['proposer'])}, {one['decision']}: {hypothesis} ({reason})"
         if len(proposals) > _PROPOSALS_LISTED:
             yield f"- and {len(proposals) - _PROPOSALS_LISTED} more"
         yield "\n</details>"

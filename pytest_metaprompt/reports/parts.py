@@ -30,13 +30,16 @@ class TracePart(SharePart):
 
 
 class BaselinePart(TypedDict):
-    """How a suite differs from its baseline: case ids."""
+    """How a suite differs from its baseline: case ids, and in `notes` what else was changed since."""
 
     regressions: list[str]
     improvements: list[str]
+    by_chance: list[str]
     stale: list[str]
     new: list[str]
     gone: list[str]
+    unjudged: list[str]
+    notes: list[str]
 
 
 class VerdictPart(TypedDict):
@@ -75,6 +78,7 @@ class AttemptPart(CallPart):
     """One asking of a case, or one run of a Python test: `calls` then holds each call that the test made."""
 
     skipped: str | None
+    passed: bool
     metrics: dict[str, float]
     transcript: list[dict[str, Json]]
     notes: list[str]
@@ -83,7 +87,8 @@ class AttemptPart(CallPart):
 
 
 class CasePart(TypedDict):
-    """A case with all its attempts. `rate` is of the answered ones, `stability` passing, failing or flaky."""
+    """A case with all its attempts. `rate` is of the answered ones, `stability` passing, failing or flaky; `now` is its
+    outcome under the routine that an applied repair left."""
 
     id: str
     outcome: str
@@ -91,6 +96,7 @@ class CasePart(TypedDict):
     tags: list[str]
     rate: SharePart
     stability: str | None
+    now: NotRequired[str]
     attempts: list[AttemptPart]
 
 
@@ -131,7 +137,7 @@ class SwapPart(TypedDict):
 
 
 class SuitePart(TypedDict):
-    """A suite as tested."""
+    """A suite as tested. `gated` says that a gate judges it, if all of its cases are run."""
 
     path: str
     routine: str
@@ -142,6 +148,7 @@ class SuitePart(TypedDict):
     baseline: BaselinePart | None
     usage: UsagePart
     seconds: float
+    gated: bool
     unguarded: NotRequired[UnguardedPart]
     swap: NotRequired[SwapPart]
 
@@ -215,6 +222,34 @@ class Report(TypedDict):
     gates: list[GatePart]
     repairs: list[RepairPart]
     usage: SessionUsagePart
+
+
+def gate_word(suite: SuitePart, report: Report) -> str:
+    """How the suite's gate stands at the end."""
+    gate = next((gate for gate in report["gates"] if gate["suite"] == suite["path"]), None)
+    if gate is None:
+        return "skipped" if suite["gated"] else "none"
+    return "passed" if gate["passed"] else "failed"
+
+
+def compared(found: BaselinePart) -> list[tuple[str, list[str]]]:
+    """Each list of a comparison that has cases, with what it holds in words."""
+    told = [
+        ("worse than in the baseline", found["regressions"]),
+        ("better than in the baseline", found["improvements"]),
+        ("failed, but no more often than chance explains", found["by_chance"]),
+        ("changed since the baseline, so not compared", found["stale"]),
+        ("without an answer to judge, so not compared", found["unjudged"]),
+        ("not in the baseline", found["new"]),
+        ("only in the baseline", found["gone"]),
+    ]
+    return [(words, ids) for words, ids in told if ids]
+
+
+def change_words(found: BaselinePart) -> str:
+    """How a suite changed, in a few words."""
+    unjudged = f", {len(found['unjudged'])} not judged" if found["unjudged"] else ""
+    return f"{len(found['regressions'])} worse, {len(found['improvements'])} better{unjudged}"
 
 
 def calls_line(calls: CallsPart) -> str:

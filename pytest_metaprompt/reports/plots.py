@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_metaprompt.errors import SetupError
+
+if TYPE_CHECKING:
+    from pygal.style import Style
 
 _LINE, _BAND = "#3b82f6", "#8fb4e8"
 
@@ -30,23 +34,10 @@ def accuracy_plot(points: Sequence[PlotPoint], *, x_title: str) -> str:
     """
     try:
         import pygal
-        from pygal.style import Style
     except ImportError:
         raise SetupError("plots need pygal", hint='type: pip install "pytest-metaprompt[html]"') from None
-    style = Style(
-        background="transparent",
-        plot_background="transparent",
-        foreground="var(--ink)",
-        foreground_strong="var(--ink)",
-        foreground_subtle="var(--line)",
-        colors=(_LINE, _BAND, _BAND),
-        font_family="inherit",
-        label_font_size=12,
-        major_label_font_size=12,
-        title_font_size=12,
-    )
     chart = pygal.XY(
-        style=style,
+        style=_style(),
         js=[],
         show_legend=False,
         width=720,
@@ -64,4 +55,21 @@ def accuracy_plot(points: Sequence[PlotPoint], *, x_title: str) -> str:
     # pygal adds a script that configures its tooltips; a report runs none but its own.
     return re.sub(
         r"<script.*?</script>", "", chart.render(is_unicode=True, disable_xml_declaration=True), flags=re.DOTALL
+    )
+
+
+def _style() -> Style:
+    from pygal.style import Style
+
+    return Style(
+        background="transparent",
+        plot_background="transparent",
+        foreground="var(--ink)",
+        foreground_strong="var(--ink)",
+        foreground_subtle="var(--line)",
+        colors=(_LINE, _BAND, _BAND),
+        font_family="inherit",
+        label_font_size=12,
+        major_label_font_size=12,
+        title_font_size=12,
     )

@@ -52,10 +52,13 @@ def _s(count: int) -> str:
 
 
 def standing_of(report: Report) -> Standing:
-    """How a report's suites stood when they were tested, before any repair, and its gates in the end."""
-    gated = {gate["suite"] for gate in report["gates"]}
-    found = [(suite["path"] in gated, case["outcome"]) for suite in report["suites"] for case in suite["cases"]]
-    return count_standing(found, gates_failed=sum(not gate["passed"] for gate in report["gates"]))
+    """How a report's suites and gates stand in the end, after any repair."""
+    cases = [(suite["gated"], case) for suite in report["suites"] for case in suite["cases"]]
+    return count_standing(
+        [(gated, case.get("now", case["outcome"])) for gated, case in cases],
+        gates_failed=sum(not gate["passed"] for gate in report["gates"]),
+        repaired=sum(case.get("now") == "passed" != case["outcome"] for _, case in cases),
+    )
 
 
 def count_standing(found: Sequence[tuple[bool, str]], *, gates_failed: int, repaired: int = 0) -> Standing:

@@ -14,13 +14,13 @@ from pytest_metaprompt.scorers.judgement import (
     REASON,
     graded_data,
     object_schema,
-    read_one_or_more,
     read_reason,
     read_score,
     read_share,
     read_strings,
     verdict,
 )
+from pytest_metaprompt.scorers.values import read_one_or_more
 from pytest_metaprompt.suites import Assertion, Json
 
 THRESHOLD = 0.7

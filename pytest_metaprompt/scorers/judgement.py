@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pytest_metaprompt.errors import ScorerError
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.excerpts import excerpt_json
-from pytest_metaprompt.scorers.values import problem, read_text_value
+from pytest_metaprompt.scorers.values import problem
 from pytest_metaprompt.scorers.verdicts import reply_of
 from pytest_metaprompt.suites import Assertion, Json, Message
 
@@ -80,17 +80,6 @@ def read_numbered(answer: Mapping[str, Json], key: str, truth: str, *, count: in
     if set(found) != set(range(1, count + 1)):
         raise _malformed(answer, f"{key} must give the numbers 1 to {count}")
     return found
-
-
-def read_one_or_more(assertion: Assertion) -> tuple[str, ...]:
-    """The value as texts: one, or a list of them."""
-    value = assertion.value
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return (read_text_value(assertion),)
-    texts = tuple(item for item in value if isinstance(item, str) and item)
-    if not texts or len(texts) != len(value):
-        raise problem(assertion, "value must be a text, or a list of texts")
-    return texts
 
 
 def read_share(assertion: Assertion, *, default: float) -> float:

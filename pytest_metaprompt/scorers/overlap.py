@@ -10,7 +10,7 @@ from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.excerpts import excerpt, excerpt_reply
 from pytest_metaprompt.scorers.packages import need
-from pytest_metaprompt.scorers.values import problem, read_text_value, read_threshold
+from pytest_metaprompt.scorers.values import read_one_or_more, read_text_value, read_threshold
 from pytest_metaprompt.scorers.verdicts import measured, reply_of
 from pytest_metaprompt.suites import Assertion
 
@@ -50,13 +50,13 @@ def open_rouge_n(assertion: Assertion) -> Scorer:
 def open_bleu(assertion: Assertion) -> Scorer:
     """The scorer of a `bleu`; the threshold is 0.5 where none is given."""
     need(assertion, "nltk", extra="metrics")
-    return Overlap(bleu, _references(assertion), read_threshold(assertion, default=0.5))
+    return Overlap(bleu, read_one_or_more(assertion), read_threshold(assertion, default=0.5))
 
 
 def open_gleu(assertion: Assertion) -> Scorer:
     """The scorer of a `gleu`; the threshold is 0.5 where none is given."""
     need(assertion, "nltk", extra="metrics")
-    return Overlap(gleu, _references(assertion), read_threshold(assertion, default=0.5))
+    return Overlap(gleu, read_one_or_more(assertion), read_threshold(assertion, default=0.5))
 
 
 def rouge_1(text: str, references: Sequence[str]) -> float:
@@ -104,14 +104,3 @@ class _Words:
 
 def _lower_words(text: str) -> list[str]:
     return text.lower().split()
-
-
-def _references(assertion: Assertion) -> tuple[str, ...]:
-    """The value as references: a text, or a list of them."""
-    value = assertion.value
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return (read_text_value(assertion),)
-    texts = tuple(item for item in value if isinstance(item, str) and item.strip())
-    if not texts or len(texts) != len(value):
-        raise problem(assertion, "value must be a text or a list of texts, none of them empty")
-    return texts

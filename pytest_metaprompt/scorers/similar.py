@@ -11,8 +11,8 @@ from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.embedding import Embedder, Vector, cosine, distance, dot, open_embedder
 from pytest_metaprompt.scorers.excerpts import excerpt
 from pytest_metaprompt.scorers.grading import provider_of
-from pytest_metaprompt.scorers.judgement import read_one_or_more, verdict
-from pytest_metaprompt.scorers.values import problem
+from pytest_metaprompt.scorers.judgement import verdict
+from pytest_metaprompt.scorers.values import problem, read_one_or_more
 from pytest_metaprompt.scorers.verdicts import fails, reply_of
 from pytest_metaprompt.suites import Assertion
 

@@ -42,6 +42,21 @@ def refuse_value(assertion: Assertion) -> None:
         raise problem(assertion, "it takes no value", hint="leave value out")
 
 
+def read_one_or_more(assertion: Assertion) -> tuple[str, ...]:
+    """The value as texts, none of them blank: one, or a list of them.
+
+    Raises:
+        MetapromptError: The value is missing, or not that.
+    """
+    value = assertion.value
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return (read_text_value(assertion),)
+    texts = tuple(item for item in value if isinstance(item, str) and item.strip())
+    if not texts or len(texts) != len(value):
+        raise problem(assertion, "value must be a text or a list of texts, none of them empty")
+    return texts
+
+
 def read_text_values(assertion: Assertion) -> tuple[str, ...]:
     """The value as texts, none of them empty: a list, or one text with commas between, as a line of a CSV file is.
 

@@ -23,6 +23,22 @@ def test_never_one_call_more_than_allowed_even_at_once():
     assert [type(reply) for reply in replies] == [Reply] * 7 + [BudgetExhaustedError] * 43
 
 
+@pytest.mark.parametrize("caps", [(Caps(calls=3), Caps()), (Caps(), Caps(calls=3))])
+def test_a_call_that_is_made_again_takes_another_place_in_every_cap(caps):
+    tries = []
+
+    def made_twice(request):
+        tries.append(request)
+        request.before_retry()
+        tries.append(request)
+        return Reply("hi")
+
+    inner, _ = limited(caps[0], made_twice)
+    replies = ask(LimitedClient(inner, caps[1]), request(), request())
+    assert [type(reply) for reply in replies] == [Reply, BudgetExhaustedError]
+    assert len(tries) == 3
+
+
 def test_clients_with_the_same_caps_share_them():
     caps = Caps(calls=1)
     ask(limited(caps)[0])

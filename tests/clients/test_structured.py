@@ -27,6 +27,24 @@ def test_a_server_that_refuses_the_format_is_asked_without_it_from_then_on():
     assert [sorted(request.params) for request in inner.requests] == [["n", "response_format"], ["n"], ["n"]]
 
 
+@pytest.mark.parametrize("status", [400, 422])
+def test_a_server_may_refuse_the_format_in_words_of_its_own(status):
+    refusal = ModelCallError("openai:small: invalid request", status=status)
+    inner = ScriptedClient(lambda request: refusal if "response_format" in request.params else "plain")
+    client = StructuredClient(inner)
+    assert [ask(client), ask(client)] == ["plain", "plain"]
+    assert len(inner.requests) == 3
+
+
+def test_what_is_wrong_without_the_format_too_is_not_taken_for_a_refusal_of_it():
+    inner = ScriptedClient(lambda request: ModelCallError("openai:small: no such model", status=400))
+    client = StructuredClient(inner)
+    for _ in range(2):
+        with pytest.raises(ModelCallError, match="no such model"):
+            ask(client)
+    assert ["response_format" in request.params for request in inner.requests] == [True, False, True, False]
+
+
 def test_another_model_is_still_asked_with_the_format():
     inner = ScriptedClient(knows_no_format)
     client = StructuredClient(inner)

@@ -12,6 +12,9 @@ def test_a_suite_without_settings_has_the_defaults(folder: Folder) -> None:
     assert (suite.repeat, suite.min_pass, suite.gate, suite.fix) == (1, None, None, FixSettings())
 
 
+ASK = "give it min_accuracy, min_score, max_errors or max_regressions"
+
+
 def test_the_settings_are_read(folder: Folder) -> None:
     suite = folder.suite(
         "repeat: 3.0\nmin_pass: 2\n"
@@ -31,10 +34,14 @@ def test_the_settings_are_read(folder: Folder) -> None:
     [
         ("min_pass: 2", "1: min_pass must be at most repeat, which is 1, not 2 (add  repeat: 2  or more)"),
         ("min_pass: 4\nrepeat: 3", "1: min_pass must be at most repeat, which is 3, not 4 (raise repeat to 4 or more)"),
-        ("gate: {}", "1: the gate asks for nothing (give it min_accuracy, min_score or max_errors)"),
+        ("gate: {}", f"1: the gate asks for nothing ({ASK})"),
+        ("gate:\n  confidence: 0.95", f"1: the gate asks for nothing ({ASK})"),
+        ("gate: {tags: {}}", f"1: the gate asks for nothing ({ASK})"),
+        ("gate: {tags: {hard: {}}}", f"1: the gate of the tag 'hard' asks for nothing ({ASK})"),
+        # The lower bound at less would lie above the accuracy itself.
         (
-            "gate:\n  confidence: 0.95",
-            "1: the gate asks for nothing (give it min_accuracy, min_score or max_errors)",
+            "gate: {min_accuracy: 1, confidence: 0.4}",
+            "1: confidence must be a number from 0.5 to below 1, not 0.4",
         ),
     ],
 )

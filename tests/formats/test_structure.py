@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pytest_metaprompt.errors import SuiteFileError
 from pytest_metaprompt.formats.marked import read_marked
-from pytest_metaprompt.formats.schemas import read_schema
+from pytest_metaprompt.formats.schemas import read_schema, schema_text
 from pytest_metaprompt.formats.structure import find_flaws
 
 from .folder import Folder
@@ -193,6 +193,14 @@ def test_a_spoiled_suite_is_read_or_refused_but_never_a_crash(
         folder.suite(json.dumps(document))
 
 
+def test_no_key_of_the_schema_is_given_twice() -> None:
+    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        assert len({key for key, _ in pairs}) == len(pairs), [key for key, _ in pairs]
+        return dict(pairs)
+
+    json.loads(schema_text(), object_pairs_hook=once)
+
+
 TOP = (
     "known: cases, defaults, description, embedding, fix, gate, judge, meta, min_pass, objective, repeat, routine, "
     "source, target"
@@ -230,6 +238,12 @@ REST = "routine: r.md\ncases: [{input: hi, expect: ho}]\n"
             "1: api_key is refused (a key does not belong into a suite file: put it "
             "into an environment variable and name that as api_key_env)",
         ),
+        (
+            "target: {model: 'a:b', extra_body: {top_k: 5}}",
+            "1: extra_body is refused (whatever stands beside model is sent in the body of the request: put its keys "
+            "there)",
+        ),
+        ("target: {model: 'a:b', timeout_s: 0}", "1: timeout_s must be a number above 0, not 0"),
         (
             "fix: {edit: [sytem]}",
             "1: unknown edit 'sytem' (did you mean 'system'? known: examples, system, user)",

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from pytest_metaprompt.testing import Fault
 from tests.conftest import Body, Project, number_of, user_of
 
 SUITE = """\
@@ -95,3 +96,32 @@ def test_saving_a_part_keeps_the_rest(saved: Project) -> None:
     saved.run("-k", "steady", "--metaprompt-save-baseline=base.json", "--metaprompt-no-cache")
     cases = json.loads((saved.path / "base.json").read_text())["suites"]["orders.metaprompt.yaml"]["cases"]
     assert {name: entry[:2] for name, entry in cases.items()} == {"never": [0, 1], "shaky": [3, 3], "steady": [0, 1]}
+
+
+def test_a_provider_that_is_down_does_not_reach_a_gate_on_regressions(saved: Project) -> None:
+    saved.target = lambda body: Fault.status(400, "no such model")
+    after = saved.run("--metaprompt-baseline=base.json", "--metaprompt-no-cache")
+    assert after.code == 1
+    assert "regressions 0 and errors 3, more than 0" in after.text
+    assert "without an answer to judge, so not compared: steady, shaky, never" in after.text
+    after.result.stdout.fnmatch_lines(["orders.metaprompt.yaml*0 worse, 0 better, 3 not judged"])
+
+
+def test_the_run_that_writes_a_baseline_is_judged_on_the_rest_of_the_gate(saved: Project) -> None:
+    assert saved.run("--metaprompt-save-baseline=new.json").code == 0
+    saved.target = Target(n13=99)
+    after = saved.run("--metaprompt-save-baseline=new.json", "--metaprompt-no-cache")
+    assert (after.code, "tag 'hard': accuracy 0/1" in after.text) == (1, True)
+
+
+def test_a_suite_whose_file_is_gone_is_named_and_leaves_the_baseline(saved: Project) -> None:
+    (saved.path / "orders.metaprompt.yaml").rename(saved.path / "renamed.metaprompt.yaml")
+    after = saved.run("--metaprompt-baseline=base.json", "--metaprompt-save-baseline=base.json")
+    assert "orders.metaprompt.yaml: only in the baseline: the suite's file is gone" in after.text
+    assert list(json.loads((saved.path / "base.json").read_text())["suites"]) == ["renamed.metaprompt.yaml"]
+
+
+def test_a_baseline_that_cannot_be_written_is_said_by_its_name(saved: Project) -> None:
+    saved.write_bytes("taken", b"a file")
+    after = saved.run(f"--metaprompt-save-baseline={saved.path}/taken/base.json")
+    assert f"the baseline was not written: {saved.path}/taken/base.json: " in after.text

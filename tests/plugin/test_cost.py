@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_metaprompt.testing import completion
+from pytest_metaprompt.testing import Fault, completion
 from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule
 
 PRICE = "price: {input_per_mtok: 2, output_per_mtok: 10}"
@@ -26,6 +26,16 @@ def paid(project: Project) -> Project:
     project.suite(SUITE + cases(50))
     project.target = lambda body: completion(number_of(body), input_tokens=1000, output_tokens=100)
     return project
+
+
+def test_the_cap_on_calls_counts_those_that_are_made_again(paid: Project) -> None:
+    paid.suite(SUITE + cases(4))
+    paid.target = lambda body: Fault.status(500, "down")
+    after = paid.run("--metaprompt-max-calls=5")
+    after.result.assert_outcomes(errors=4)
+    assert len(paid.server.requests) == 5
+    assert after.report["usage"]["calls"] + after.report["usage"]["retries"] == 5
+    assert "500: down; not asked again: the budget of 5 calls is used up (raise --metaprompt-max-calls)" in after.text
 
 
 def attempts_of(after: After) -> list[Body]:

@@ -97,6 +97,40 @@ def test_in_ci_the_ini_file_alone_generates_nothing(small: Project) -> None:
     assert small.run().code == 0
 
 
+ROWS = "ticket,message,number,note\nT-1,take 12,12,x\nT-2,take 13,13,y\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "end"),
+    [
+        ("numbers.prompty", "", "\n\nuser:\nmessage: {{message}}\nnote: {{note}}\n"),
+        ("numbers.prompty", "    input: '{{message}}'\n", "\n\nuser:\n{{input}}\n"),
+        ("numbers.md", "    input: '{{message}}'\n", f"{RULE}\n"),
+        ("numbers.md", "    messages: [{role: user, content: '{{message}}'}]\n", f"{RULE}\n"),
+    ],
+)
+def test_the_right_answers_of_a_data_set_are_no_inputs_of_the_routine(
+    small: Project, name: str, lines: str, end: str
+) -> None:
+    small.write_bytes("rows.csv", ROWS.encode())
+    head = SUITE.replace("numbers.md", name).partition("  - {id: a")[0]
+    small.suite(f"{head}  - dataset: rows.csv\n    id: '{{{{ticket}}}}'\n    expect: '{{{{number}}}}'\n{lines}")
+    after = small.run("--metaprompt-generate")
+    text = after.files[f"routines/{name}"].decode()
+    assert text.endswith(end)
+    assert "{{number}}" not in text
+    assert "{{ticket}}" not in text
+    if "{{note}}" not in text:
+        after.result.assert_outcomes(passed=2)
+
+
+def test_a_var_that_a_reply_must_hold_may_still_be_an_input(small: Project) -> None:
+    case = "  - {vars: {number: take 12}, assert: [{type: contains, value: '{{number}}'}]}\n"
+    small.suite(SUITE.replace("numbers.md", "numbers.prompty").partition("  - {id: a")[0] + case)
+    after = small.run("--metaprompt-generate")
+    assert after.files["routines/numbers.prompty"].decode().endswith("\n\nuser:\n{{number}}\n")
+
+
 def test_a_generated_routine_goes_on_to_be_repaired_in_the_same_run(small: Project) -> None:
     def meta(body: Body) -> str:
         return (

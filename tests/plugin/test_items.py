@@ -41,6 +41,13 @@ def test_cases_are_items_with_readable_ids(small: Project) -> None:
     assert not small.server.requests
 
 
+def test_v_shows_the_ids_that_can_be_typed(small: Project) -> None:
+    small.suite(SUITE.replace("id: good", "id: v1.2").replace("cases:", "gate: {min_accuracy: 0.6}\ncases:"))
+    after = small.run("-v")
+    after.result.stdout.fnmatch_lines(["orders.metaprompt.yaml::v1.2 PASSED*", "orders.metaprompt.yaml::gate PASSED*"])
+    small.run("orders.metaprompt.yaml::v1.2").result.assert_outcomes(passed=1)
+
+
 def test_passed_and_failed_cases_are_counted_and_the_exit_code_is_1(small: Project) -> None:
     after = small.run()
     after.result.assert_outcomes(passed=2, failed=1)
@@ -84,6 +91,23 @@ def test_last_failed_runs_what_failed(small: Project) -> None:
     after = small.run("--lf")
     assert len(small.server.requests) == asked + 1
     assert after.report["suites"][0]["cases"][0]["id"] == "bad"
+
+
+def test_last_failed_runs_the_cases_that_fail_under_a_gate(small: Project) -> None:
+    small.suite(SUITE.replace("cases:", "gate: {min_accuracy: 0.9}\ncases:"))
+    small.run()
+    after = small.run("--lf")
+    assert [case["id"] for case in after.report["suites"][0]["cases"]] == ["bad"]
+    assert "orders.metaprompt.yaml: gate not judged: 2 of 3 cases were not selected" in after.text
+
+
+def test_last_failed_leaves_out_what_a_repair_put_right(small: Project) -> None:
+    head = SUITE.partition("cases:")[0] + "meta: {model: openai:big, base_url: BASE}\n"
+    small.suite(head + 'cases:\n  - {id: a, input: take 1, expect: "1"}\n  - {id: b, input: take 2, expect: "2"}\n')
+    small.write(test_dot_py="def test_other(): assert False\n", pytest_dot_ini="[pytest]\npython_files = test.py\n")
+    small.target, small.meta = obeys_the_rule, lambda body: envelope(append(RULE))
+    small.run("--metaprompt-fix").result.assert_outcomes(failed=1)
+    small.run("--lf").result.assert_outcomes(failed=1)
 
 
 def test_x_stops_at_the_first_failure_and_asks_for_nothing_beyond_it(small: Project) -> None:
@@ -197,6 +221,42 @@ def test_a_wrong_ini_value_is_a_usage_error(small: Project) -> None:
     after = small.run()
     assert after.code == 4
     assert "metaprompt_fix_mode: unknown mode 'aply' (did you mean 'apply'?" in after.text
+
+
+@pytest.mark.parametrize(
+    ("key", "must"), [("max_calls", "a whole number"), ("min_accuracy", "a number"), ("fix", "true or false")]
+)
+def test_a_wrong_ini_value_is_told_with_its_key(small: Project, key: str, must: str) -> None:
+    small.write(pytest_dot_ini=f"[pytest]\nmetaprompt_{key} = some\n")
+    after = small.run()
+    assert after.code == 4
+    assert f"metaprompt_{key} must be {must} (" in after.text
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="[tool.pytest] came with pytest 9")
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("max_cost = 0.5", 1),
+        ("timeout = 30", 1),
+        ("max_calls = 0", 1),
+        ("min_accuracy = 0.5", 0),
+        ("no_cache = true", 1),
+    ],
+)
+def test_tool_pytest_takes_the_values_as_toml_writes_them(small: Project, line: str, code: int) -> None:
+    small.write(pyproject_dot_toml=f"[tool.pytest]\nmetaprompt_{line}\n")
+    after = small.run()
+    assert after.code == code
+    assert after.report["suites"]
+
+
+def test_a_path_in_the_ini_file_starts_at_the_ini_file(small: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    small.write(pytest_dot_ini="[pytest]\nmetaprompt_save_baseline = base.json\n")
+    (small.path / "below").mkdir()
+    monkeypatch.chdir(small.path / "below")
+    small.run("../orders.metaprompt.yaml")
+    assert (small.path / "base.json").exists()
 
 
 def test_all_problems_of_a_suite_are_one_usage_error(small: Project) -> None:

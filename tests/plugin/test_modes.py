@@ -102,6 +102,13 @@ def test_review_without_a_terminal_is_a_usage_error_before_anything_is_asked(bro
     assert broken.asked("small") == []
 
 
+def test_in_ci_a_review_that_nobody_asked_to_write_is_only_shown(broken: Project) -> None:
+    after = broken.run("--metaprompt-fix-mode=review", env={"CI": "true"})
+    assert after.report["repairs"][0]["status"] == "proposed"
+    assert after.files["evals/routine.md"].decode() == OLD
+    assert "repairs are shown and not written" in after.text
+
+
 @pytest.fixture
 def terminal(broken: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("CI", "OPENAI_API_KEY", "OPENAI_BASE_URL", "PYTEST_ADDOPTS", "VISUAL"):

@@ -298,3 +298,14 @@ def test_a_scoring_function_has_the_last_word(project: Project) -> None:
     assert list(outcomes(after).values()) == ["passed", "error", "failed"]
     (verdict,) = after.report["suites"][0]["cases"][0]["attempts"][0]["verdicts"]
     assert (verdict["score"], verdict["reason"], len(verdict["children"])) == (0.5, "2 scores", 2)
+
+
+def test_code_may_score_beyond_1_and_the_report_is_valid(project: Project) -> None:
+    config(
+        project,
+        "prompts: [hi]\nproviders: [echo]\n"
+        "tests:\n  - assert:\n"
+        "      - {type: python, value: \"{'pass': True, 'score': 5, 'reason': 'great'}\"}\n",
+    )
+    after = project.run("promptfooconfig.yaml")  # which holds the report against its schema
+    assert after.report["suites"][0]["cases"][0]["score"] == 5

@@ -512,7 +512,7 @@ def test_selections_and_lists_work_as_for_any_test(small: Project) -> None:
     write_test(small, "@pytest.mark.parametrize('n', [1, 2])\ndef test_it(routine, n):\n    routine.run(f'take {n}')\n")
     after = small.run("-k", "test_it and 2")
     assert [case["id"] for case in suite_of(after)["cases"]] == ["test_it[2]"]
-    assert not small.run("--collect-only", "-q").report["suites"][0]["cases"]
+    assert small.run("--collect-only", "-q").report["suites"] == []
     assert len(small.asked("small")) == 1
 
 

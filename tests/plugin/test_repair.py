@@ -151,28 +151,33 @@ def test_a_patch_that_must_not_be_is_refused_without_a_single_target_call(
 
 
 @pytest.mark.parametrize(
-    ("answer", "line"),
+    ("answer", "status", "line"),
     [
         (
             "I think the prompt is fine as it is.",
+            "error",
             "the meta model gave no usable answer: the answer holds no complete JSON object",
         ),
-        (Fault.status(500, "boom"), "the meta model gave no usable answer: "),
+        (Fault.status(500, "boom"), "error", "the meta model gave no usable answer: "),
         (
             envelope(verdict="test_is_wrong", reason="nobody can know"),
+            "rejected",
             "the meta model answers test_is_wrong: nobody can know",
         ),
         (
             envelope({"hypothesis": "h", "edits": [{"message": 0, "op": "replace", "anchor": "no such", "text": "x"}]}),
+            "error",
             "the anchor",
         ),
     ],
 )
-def test_a_meta_model_that_is_of_no_use_leaves_the_file_alone(broken: Project, answer: Any, line: str) -> None:
+def test_a_meta_model_that_is_of_no_use_leaves_the_file_alone(
+    broken: Project, answer: Any, status: str, line: str
+) -> None:
     broken.meta = lambda body: answer
     after = broken.run("--metaprompt-fix")
     assert_untouched(after)
-    assert repair_of(after)["status"] == "error"
+    assert repair_of(after)["status"] == status
     assert line in after.text
     assert "Traceback" not in after.text
 
@@ -191,6 +196,46 @@ def test_a_nonsense_answer_gets_one_chance_to_be_put_right(broken: Project) -> N
     after = broken.run("--metaprompt-fix")
     assert repair_of(after)["status"] == "applied"
     assert "That answer cannot be used" in broken.asked("big")[1]["messages"][-1]["content"]
+
+
+MISFIT = {"hypothesis": "misfit", "edits": [{"message": 0, "op": "delete", "anchor": "not in it"}]}
+
+
+@pytest.mark.parametrize("second", [envelope(append(RULE), MISFIT), envelope(MISFIT), "oops"])
+def test_an_anchor_that_never_fits_drops_its_proposal_alone_and_is_journalled(broken: Project, second: str) -> None:
+    answers = iter([envelope(append(RULE), MISFIT), second])
+    broken.meta = lambda body: next(answers)
+    after = broken.run("--metaprompt-fix")
+    assert repair_of(after)["status"] == "applied"
+    journal = (broken.path / ".metaprompt" / "journal.jsonl").read_text()
+    assert [(json.loads(line)["hypothesis"]) for line in journal.splitlines() if "stands 0 times" in line] == ["misfit"]
+    refused = [one for one in repair_of(after)["proposals"] if one["hypothesis"] == "misfit"]
+    assert [one["decision"] for one in refused] == ["rejected"]
+
+
+def test_a_server_that_knows_no_structured_output_is_asked_without_and_replays_so(broken: Project) -> None:
+    refusal = Fault.status(400, "Invalid request")
+    broken.meta = lambda body: refusal if "response_format" in body else envelope(append(RULE))
+    after = broken.run("--metaprompt-fix", "--metaprompt-record=once")
+    assert repair_of(after)["status"] == "applied"
+    (broken.path / "routine.md").write_text(ROUTINE)
+    broken.meta = broken.target = lambda body: Fault.status(500, "nobody is here")
+    again = broken.run("--metaprompt-fix", "--metaprompt-record=none")
+    assert again.files["routine.md"] == after.files["routine.md"]
+
+
+def test_a_case_that_passes_when_it_is_asked_again_is_told_as_flaky(broken: Project) -> None:
+    broken.suite(HEAD + cases(4))
+    asked: list[str] = []
+
+    def wavering(body: Body) -> str:
+        asked.append(number_of(body))
+        return "?" if number_of(body) == "103" and asked.count("103") % 2 else number_of(body)
+
+    broken.target = wavering
+    after = broken.run("--metaprompt-fix")
+    assert_untouched(after)
+    assert repair_of(after)["flaky"] == ["case-3"]
 
 
 def test_a_patch_that_memorises_the_training_inputs_is_stopped_by_the_hold_out(broken: Project) -> None:
@@ -260,8 +305,9 @@ def test_a_committed_file_is_repaired(broken: Project) -> None:
     assert broken.run("--metaprompt-fix").code == 0
 
 
-def test_ci_writes_only_if_the_command_line_says_fix(broken: Project) -> None:
-    broken.write(pytest_dot_ini="[pytest]\nmetaprompt_fix = true\n")
+@pytest.mark.parametrize("line", ["metaprompt_fix = true", "addopts = --metaprompt-fix"])
+def test_ci_writes_only_if_the_command_line_says_fix(broken: Project, line: str) -> None:
+    broken.write(pytest_dot_ini=f"[pytest]\n{line}\n")
     after = broken.run(env={"CI": "true"})
     assert_untouched(after)
     assert "CI is set and --metaprompt-fix is not on the command line" in after.text

@@ -83,6 +83,21 @@ def test_under_xdist_the_run_ends_as_it_does_without(mixed: Project) -> None:
     result.assert_outcomes(passed=1, failed=1, errors=1)
 
 
+def test_under_xdist_the_summary_and_junit_have_one_line_for_each_failure(mixed: Project) -> None:
+    mixed.suite(SUITE, name="plain")
+    mixed.suite(SUITE.replace("cases:", "gate: {min_accuracy: 0.9}\ncases:"))
+    result = mixed.pytester.runpytest_subprocess("-n2", "--junitxml=junit.xml", "-vv")
+    result.stdout.re_match_lines_random(
+        [
+            r"FAILED plain.metaprompt.yaml::bad - equals: expected '14', got '13'$",
+            r"ERROR plain.metaprompt.yaml::broken - openai:small: 400: no",
+            r"FAILED orders.metaprompt.yaml::gate - accuracy 1/3 = 0.33 \(0.06-0.79\), less than 0.9$",
+        ]
+    )
+    assert "case       bad  (plain.metaprompt.yaml:" in result.stdout.str()
+    assert "message=\"equals: expected '14', got '13'\"" in (mixed.path / "junit.xml").read_text()
+
+
 def test_flaky_cases_are_listed_with_their_rate_and_interval(mixed: Project) -> None:
     replies = iter(["12", "no", "12"])
     mixed.target = lambda body: next(replies)
@@ -93,6 +108,45 @@ def test_flaky_cases_are_listed_with_their_rate_and_interval(mixed: Project) -> 
     )
     case = after.report["suites"][0]["cases"][0]
     assert (case["stability"], case["rate"]["passed"], case["rate"]["total"]) == ("flaky", 2, 3)
+
+
+def test_the_rate_of_a_flaky_case_is_there_however_long_its_path_is(mixed: Project) -> None:
+    replies = iter(["12", "no", "12"])
+    mixed.target = lambda body: next(replies)
+    name = "evals/a_folder_with_a_rather_long_name/refunds_and_other_matters_of_money"
+    mixed.suite(
+        SUITE.replace("routine.md", "{inline: x}").replace("cases:", "repeat: 3\nmin_pass: 2\ncases:"), name=name
+    )
+    _, after = on_a_screen(mixed, "-k", "good", "--metaprompt-concurrency=1")
+    line = next(line for line in after if line.endswith("good  2/3 = 0.67 (0.21-0.94), passed"))
+    assert line.startswith("...")
+
+
+def test_failing_cases_of_several_gated_suites_stand_below_their_suite(mixed: Project) -> None:
+    gated = SUITE.replace("cases:", "gate: {min_accuracy: 0.3}\ncases:")
+    mixed.suite(gated)
+    mixed.suite(gated, name="more")
+    mixed.run().result.stdout.fnmatch_lines(
+        ["more.metaprompt.yaml:", "  failed bad: equals*", "orders.metaprompt.yaml:", "  failed bad: equals*"]
+    )
+
+
+def test_nothing_in_an_error_can_move_the_cursor_or_turn_the_text(mixed: Project) -> None:
+    mixed.write(loud_dot_py='def answer(messages):\n    raise RuntimeError("\\x1b[2Jgone \\u202eturned")\n')
+    suite = SUITE.replace("{model: openai:small, base_url: BASE}", "'python:loud:answer'")
+    mixed.suite(suite)
+    mixed.suite(suite.replace("cases:", "gate: {min_accuracy: 0.3}\ncases:"), name="gated")
+    text = mixed.run("--color=no").text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "raised RuntimeError: \\x1b[2Jgone \\u202eturned" in text
+
+
+def test_node_ids_are_shown_as_they_are_typed(mixed: Project) -> None:
+    mixed.suite(SUITE.replace("id: good", "id: v1.2").replace("cases:", "gate: {min_accuracy: 0.3}\ncases:"))
+    mixed.run("-v").result.stdout.fnmatch_lines(
+        ["orders.metaprompt.yaml::v1.2 PASSED*", "orders.metaprompt.yaml::gate PASSED*"]
+    )
 
 
 def test_several_suites_have_their_time_in_the_table(mixed: Project) -> None:

@@ -40,10 +40,10 @@ MANY = tuple(seen(f"c{n}", f"word{n} asks for number {n}", str(n)) for n in rang
 LABELLED = tuple(seen(f"r{n}", f"review {n} of thing{n}", ("good", "bad")[n % 3 == 0]) for n in range(18))
 
 
-def test_a_first_round_has_different_small_sets_of_training_cases() -> None:
+def test_a_first_round_has_different_small_and_large_sets_of_training_cases() -> None:
     found = proposed(state(*MANY))
     assert len({proposal.text for proposal in found}) == len(found)
-    assert [len(as_routine(proposal).turns) for proposal in found] == [3] * 4 + [6] * 4
+    assert [len(as_routine(proposal).turns) for proposal in found] == [3, 3, 6, 6, 10, 10]
     for proposal in found:
         turns = as_routine(proposal).turns
         assert proposal.examples_from == {f"c{turn.assistant}" for turn in turns}

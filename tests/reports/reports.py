@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pytest_metaprompt.errors import Place
 from pytest_metaprompt.reports.json_report import SuiteReport, TotalUsage, build_report
-from pytest_metaprompt.reports.parts import Report
+from pytest_metaprompt.reports.parts import BaselinePart, Report
 from pytest_metaprompt.results import (
     Attempt,
     CaseResult,
@@ -23,6 +25,17 @@ from pytest_metaprompt.results import (
 from pytest_metaprompt.suites import Assertion, Case, GateSettings, Message, ModelSpec, RoutineRef, Suite
 
 HOSTILE = '</script><script>window.pwned=1</script><img src=x onerror="window.pwned=1"> | `x` @team [a](javascript:1)'
+
+BASELINE: BaselinePart = {
+    "regressions": ["case-1"],
+    "improvements": [],
+    "by_chance": [],
+    "stale": ["case-5"],
+    "new": [],
+    "gone": [],
+    "unjudged": ["case-3"],
+    "notes": ["the routine | was changed since the baseline"],
+}
 
 DIFF = """\
 --- a/routine.md
@@ -90,6 +103,9 @@ def sample_report(size: int = 8) -> Report:
         diff=DIFF,
         trace=(TracePoint(4, size // 2, size), TracePoint(42, size, size)),
     )
-    gates = [("evals/orders.metaprompt.yaml", GateResult(suite, False, ("accuracy 0.50 is below 0.9",)))]
-    suites = [SuiteReport("evals/orders.metaprompt.yaml", "routine.md", run)]
+    gates = [
+        ("evals/orders.metaprompt.yaml", GateResult(suite, False, ("accuracy 6/8 = 0.75 (0.41-0.93), less than 0.9",)))
+    ]
+    now = tuple(replace(one, outcome="passed") if one.outcome == "failed" else one for one in results)
+    suites = [SuiteReport("evals/orders.metaprompt.yaml", "routine.md", run, final=Run(suite, now))]
     return build_report(suites, gates, [repair], TotalUsage(50, 8, 1500, 250, None))

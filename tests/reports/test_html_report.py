@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_metaprompt.reports.html_report import PastRun, as_html
-from tests.reports.reports import sample_report
+from tests.reports.reports import BASELINE, sample_report
 
 CHROMIUM = shutil.which("chromium")
 
@@ -67,6 +68,64 @@ def test_flaky_cases_are_marked_with_their_rate_and_can_be_filtered(browser: Any
     assert page.locator(".case .tag.flaky").all_inner_texts() == ["flaky 1/2", "flaky 1/2"]
     page.get_by_role("button", name="case-1").click()
     assert "1 of 2 answered attempts passed: 0.50 (95 %: 0.09-0.91)" in page.locator(".details").inner_text()
+
+
+def test_an_attempt_that_reached_its_threshold_is_marked_as_passed(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    attempt = report["suites"][0]["cases"][1]["attempts"][1]
+    attempt["passed"] = True
+    page = open_report(browser, as_html(report), tmp_path)
+    assert page.locator(".case .attempts").first.inner_text().split() == ["✓", "✓"]
+
+
+def test_what_changed_against_the_baseline_is_named_and_marked(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    report["suites"][0]["baseline"] = BASELINE
+    page = open_report(browser, as_html(report), tmp_path)
+    text = page.locator(".changes").inner_text()
+    assert "worse than in the baseline: 1: case-1" in text
+    assert "changed since the baseline, so not compared: 1: case-5" in text
+    assert "the routine | was changed since the baseline" in text
+    assert page.locator(".case", has_text="case-1").locator(".tag").all_inner_texts() == [
+        "flaky 1/2", "repaired", "worse", "returns"
+    ]  # fmt: skip
+
+
+def test_the_checks_of_a_set_are_shown_below_it(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    verdict = report["suites"][0]["cases"][1]["attempts"][1]["verdicts"][0]
+    verdict["children"] = [{**verdict, "type": "contains", "reason": "does not contain 'ORD'"}]
+    page = open_report(browser, as_html(report), tmp_path)
+    page.get_by_role("button", name="case-1").click()
+    assert "contains (Order): does not contain 'ORD'" in page.locator(".verdict .verdict").inner_text()
+
+
+def test_json_that_is_wanted_as_a_text_is_compared_as_json(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    report["suites"][0]["cases"][1]["attempts"][1]["verdicts"][0]["value"] = '{"order": 1, "lines": [1, 2]}'
+    page = open_report(browser, as_html(report), tmp_path)
+    page.get_by_role("button", name="case-1").click()
+    assert page.locator(".lines .del").all_inner_texts()[-1] == '- "order": 1,'
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_both_sides_of_a_change_are_in_the_window(browser: Any, tmp_path: Path, width: int) -> None:
+    window = {"width": width, "height": 800}
+    page = open_report(browser, as_html(sample_report()), tmp_path, viewport=window)
+    for text in ("Answer.", "Answer with the number only."):
+        box = page.locator("table.diff td", has_text=text).first.bounding_box()
+        assert box["width"] > 0
+        assert box["x"] + box["width"] <= width
+
+
+def test_short_words_of_the_table_are_not_broken(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    report["suites"][0]["path"] = "evals/" + "a_very_long_folder_name/" * 6 + "orders.metaprompt.yaml"
+    report["suites"][0]["target"] = "openai:" + "a-rather-long-model-name-" * 3
+    report["suites"][0]["baseline"] = BASELINE
+    page = open_report(browser, as_html(report), tmp_path, viewport={"width": 1280, "height": 800})
+    assert page.locator("table.suites td[data-label=gate]").bounding_box()["width"] > 30
+    assert page.evaluate("document.documentElement.scrollWidth") == 1280
 
 
 def test_a_case_opens_with_its_messages_reply_verdicts_and_json_differences(browser: Any, tmp_path: Path) -> None:
@@ -134,6 +193,19 @@ def test_nothing_is_wider_than_the_window(browser: Any, tmp_path: Path, width: i
     assert page.evaluate("document.documentElement.scrollWidth") == width
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (background == "rgb(255, 255, 255)") is (scheme == "light")
+
+
+def test_a_routine_that_was_written_anew_is_shown_soon(browser: Any, tmp_path: Path) -> None:
+    report = sample_report()
+    lines = [(f"-old rule {n} about orders", f"+new rule {n} about refunds") for n in range(400)]
+    changed = [old for old, _ in lines] + [new for _, new in lines]
+    report["repairs"][0]["diff"] = "\n".join(["--- a/r.md", "+++ b/r.md", "@@ -1,401 +1,401 @@", " kept", *changed])
+    began = time.perf_counter()
+    html = as_html(report)
+    assert time.perf_counter() - began < 30  # Every old line beside every new one takes minutes.
+    page = open_report(browser, html, tmp_path)
+    assert page.locator("table.diff td", has_text="old rule 399 about orders").count() == 1
+    assert page.locator("table.diff td", has_text="new rule 399 about refunds").count() == 1
 
 
 def test_the_history_is_a_plot() -> None:

@@ -1,9 +1,9 @@
 """Worked examples from training cases, as turns before the last user message. Needs no meta model.
 
-Each round suggests several sets. Until one is kept the sets grow with the rounds; from then on a few examples are added
-to those kept, or these are put into another order or replaced by a few more others. What helps no more is not kept, so
-that their number grows only while it helps. Within a set the examples cover every right answer where there are few, and
-differ from each other in their words.
+Each round suggests several sets. Until one is kept, small and large ones compete, and the smallest of equals wins; from
+then on a few examples are added to those kept, or these are put into another order or replaced by a few more others.
+What helps no more is not kept, so that their number grows only while it helps. Within a set the examples cover every
+right answer where there are few, and differ from each other in their words.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from pytest_metaprompt.routines import Routine, Turn, add_turns, drop_turns, par
 from pytest_metaprompt.runner import messages_for
 from pytest_metaprompt.templates import placeholders
 
-SIZES = (3, 6, 9, 12)
-"""How many examples a set has, by round, until one is kept."""
+SIZES = (3, 6, 12, 16)
+"""How many examples a set has until one is kept."""
 
-SETS = 4
+SETS = 2
 """How many sets of a size a round suggests. A first choice is worth many: whatever comes later must break nothing."""
 
 _MANY_LABELS = 8
@@ -50,20 +50,17 @@ class Demonstrations:
         chance = random.Random(f"{state.seed}:{state.round}")
         if not pool:
             return []
-        proposals = [
-            _proposal(base, chosen, pool)
-            for base, chosen in _choices(routine, pool, failing, round_=state.round, chance=chance)
-        ]
+        proposals = [_proposal(base, chosen, pool) for base, chosen in _choices(routine, pool, failing, chance=chance)]
         return list({proposal.text: proposal for proposal in proposals}.values())
 
 
 def _choices(
-    routine: Routine, pool: Sequence[_Example], failing: set[str], *, round_: int, chance: random.Random
+    routine: Routine, pool: Sequence[_Example], failing: set[str], *, chance: random.Random
 ) -> list[tuple[Routine, list[Turn]]]:
     """What to build on, and the examples to add to it."""
     if not routine.turns:
-        size, larger = (_whole_rounds(SIZES[min(at, len(SIZES) - 1)], pool) for at in (round_ - 1, round_))
-        return [(routine, _pick(pool, number, chance)) for number in (size, larger) for _ in range(SETS)]
+        sizes = dict.fromkeys(_whole_rounds(size, pool) for size in SIZES)
+        return [(routine, _pick(pool, size, chance)) for size in sizes for _ in range(SETS)]
     shown = set(routine.turns)
     fresh = [example for example in pool if example.turn not in shown]
     missed = [example for example in fresh if example.key in failing]
@@ -129,9 +126,11 @@ def _are_classes(groups: Mapping[str, Sequence[_Example]]) -> bool:
 def _whole_rounds(size: int, pool: Sequence[_Example]) -> int:
     """The size, made so that every right answer is shown equally often where there are few, and half of the cases at
     most are shown: the others are the evidence."""
+    most = max(1, len(pool) // 2)
+    if not _are_classes(_labels(pool)):
+        return min(size, most)
     labels = len(_labels(pool))
-    even = -(-size // labels) * labels if _are_classes(_labels(pool)) else size
-    return min(even, max(1, len(pool) // 2))
+    return min(-(-size // labels) * labels, max(most // labels * labels, min(labels, most)))
 
 
 def _pick(pool: Sequence[_Example], size: int, chance: random.Random) -> list[Turn]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pytest_metaprompt.clients.structured import StructuredClient
 from pytest_metaprompt.errors import EnvelopeError
 from pytest_metaprompt.protocols import Client
-from pytest_metaprompt.repair.envelope import SCHEMA, Envelope, Patch, apply_patch, read_envelope
+from pytest_metaprompt.repair.envelope import SCHEMA, Patch, apply_patch, read_envelope, whole_text
 from pytest_metaprompt.repair.meta_prompt import CONTEXT, build_messages, correction
 from pytest_metaprompt.results import Proposal, RepairState, Reply, Request
 from pytest_metaprompt.routines import Routine, parse_routine
@@ -34,50 +33,56 @@ class Reflect:
     model: ModelSpec
 
     async def propose(self, state: RepairState) -> Sequence[Proposal]:
-        """The proposals of one answer; patches that do not fit the routine are put right once, then dropped."""
+        """The proposals of one answer. What does not fit the routine is put right once, then refused by its flaw."""
         routine = parse_routine(state.text, name=state.routine, form=state.form)
         messages = build_messages(state, context=self.model.context or CONTEXT)
         reply = await self._ask(messages)
+        first: list[Proposal] = []
         try:
-            return _proposals(routine, reply)
+            first = _proposals(routine, reply)
+            wrong = "; ".join(one.flaw for one in first if one.flaw is not None)
         except DeclinedError:
             raise
         except EnvelopeError as error:
-            messages = (*messages, *correction(reply.text, str(error)))
-        reply = await self._ask(messages)
-        return _usable(routine, _envelope(reply))
+            wrong = str(error)
+        if not wrong:
+            return first
+        return self._both(first, routine, await self._ask((*messages, *correction(reply.text, wrong))))
+
+    def _both(self, first: Sequence[Proposal], routine: Routine, reply: Reply) -> Sequence[Proposal]:
+        """The proposals of the second answer, and those of the first that fitted: nothing good is lost by the other."""
+        fitting = [one for one in first if one.flaw is None]
+        try:
+            second = _proposals(routine, reply)
+        except EnvelopeError:
+            if not fitting:
+                raise
+            return first
+        found = list(dict.fromkeys([*fitting, *second]))
+        if all(one.flaw is not None for one in found):
+            raise EnvelopeError(found[0].flaw or "")
+        return found
 
     async def _ask(self, messages: tuple[Message, ...]) -> Reply:
-        request = Request(self.model, messages, params={"response_format": STRUCTURED})
-        return await StructuredClient(self.client).ask(request)
+        return await self.client.ask(Request(self.model, messages, params={"response_format": STRUCTURED}))
 
 
 def _proposals(routine: Routine, reply: Reply) -> list[Proposal]:
-    """All proposals of an answer; raises on the first that does not fit."""
-    return [_proposal(routine, patch) for patch in _envelope(reply).patches]
+    """All proposals of an answer; those that do not fit the routine have a flaw.
 
-
-def _usable(routine: Routine, envelope: Envelope) -> list[Proposal]:
-    """The proposals that fit; raises only if none does."""
-    fitting, problems = [], []
-    for patch in envelope.patches:
-        try:
-            fitting.append(_proposal(routine, patch))
-        except EnvelopeError as error:
-            problems.append(error)
-    if problems and not fitting:
-        raise problems[0]
-    return fitting
-
-
-def _envelope(reply: Reply) -> Envelope:
-    if reply.finish_reason == "length":
-        raise EnvelopeError("the answer was cut off at its length limit")
-    envelope = read_envelope(reply.text)
+    Raises:
+        EnvelopeError: The answer cannot be used, or it declines to propose anything.
+    """
+    envelope = read_envelope(whole_text(reply))
     if envelope.verdict != "repair":
         raise DeclinedError(f"{envelope.verdict}: {envelope.reason or 'no reason given'}")
-    return envelope
+    return [_proposal(routine, patch) for patch in envelope.patches]
 
 
 def _proposal(routine: Routine, patch: Patch) -> Proposal:
-    return Proposal("reflect", patch.hypothesis, apply_patch(routine, patch).text, predicts=patch.predicts)
+    text, flaw = routine.text, None
+    try:
+        text = apply_patch(routine, patch).text
+    except EnvelopeError as error:
+        flaw = str(error)
+    return Proposal("reflect", patch.hypothesis, text, predicts=patch.predicts, flaw=flaw)

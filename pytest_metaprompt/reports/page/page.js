@@ -36,9 +36,7 @@
   const outcomeOf = (attempt) => {
     if (attempt.skipped) return "skipped";
     if (attempt.error !== null && attempt.error !== undefined) return "error";
-    const counted = attempt.verdicts.filter((verdict) => verdict.weight === undefined || verdict.weight > 0);
-    const judged = counted.length ? counted : attempt.verdicts;
-    return judged.length && judged.every((verdict) => verdict.passed) ? "passed" : "failed";
+    return attempt.passed ? "passed" : "failed";
   };
 
   const message = (role, text, className) => {
@@ -61,7 +59,10 @@
   const verdictNode = (verdict) => {
     const node = make("div", "verdict");
     node.append(make("span", verdict.passed ? "good" : "bad", verdict.passed ? "✓ holds" : "✗ fails"));
-    node.append(make("pre", "", `${verdict.type}${verdict.metric ? ` (${verdict.metric})` : ""}: ${verdict.reason}`));
+    const told = make("div");
+    told.append(make("pre", "", `${verdict.type}${verdict.metric ? ` (${verdict.metric})` : ""}: ${verdict.reason}`));
+    for (const child of verdict.children || []) told.append(verdictNode(child));
+    node.append(told);
     return node;
   };
 
@@ -114,6 +115,12 @@
     else holder.append(detailsNode(row));
   };
 
+  const changesOf = ({ suite: { baseline }, found }) => {
+    if (!baseline) return [];
+    const words = { worse: baseline.regressions, better: baseline.improvements };
+    return Object.keys(words).filter((word) => words[word].includes(found.id));
+  };
+
   const rowNode = (row) => {
     const { found } = row;
     const holder = make("div", "case");
@@ -124,6 +131,8 @@
     name.append(make("span", "", found.id));
     if (report.suites.length > 1) name.append(make("span", "tag", row.suite.path));
     if (found.stability === "flaky") name.append(make("span", "tag flaky", `flaky ${found.rate.passed}/${found.rate.total}`));
+    if (found.now && found.now !== found.outcome) name.append(make("span", `tag ${TONES[found.now]}`, found.now === "passed" ? "repaired" : `${found.now} after the repair`));
+    for (const word of changesOf(row)) name.append(make("span", `tag ${word === "worse" ? "bad" : "good"}`, word));
     for (const one of found.tags) name.append(make("span", "tag", one));
     const attempts = make("span", "attempts");
     for (const attempt of found.attempts) {
@@ -183,7 +192,7 @@
     if (next) next.focus();
   };
 
-  choices(suite, report.suites.map((one) => one.path));
+  choices(suite, [...new Set(report.suites.map((one) => one.path))]);
   choices(tag, [...new Set(rows.flatMap((row) => row.found.tags))].sort());
   for (const control of [search, outcome, suite, tag]) control.addEventListener("input", filter);
   more.addEventListener("click", draw);

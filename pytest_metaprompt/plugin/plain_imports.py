@@ -1,8 +1,8 @@
 """Importing this spares our modules pytest's assertion rewriting.
 
 pytest rewrites the asserts of every module of a plugin's package, so that they explain themselves. Ours have none that
-a user should see, and to parse and compile them all takes as long as all else in a run of 100 cases: in every run where
-no bytecode may be written (`PYTHONDONTWRITEBYTECODE`, which many containers set), in the first run elsewhere.
+a user should see, and to parse and compile them all makes a run of 100 cases half as long again: in every run where no
+bytecode may be written (`PYTHONDONTWRITEBYTECODE`, which many containers set), in the first run elsewhere.
 """
 
 from __future__ import annotations

@@ -54,10 +54,10 @@ class CacheFile:
     def get(self, key: str) -> Reply | None:
         """The reply under a key, unless it is too old."""
         if key in self._pending:
-            return read_reply(json.loads(self._pending[key][0]))
+            return read_reply(json.loads(self._pending[key][0]), cached=True)
         rows = self._run(lambda file: self._select(file, key), create=False)
         try:
-            return read_reply(json.loads(rows[0])) if rows else None
+            return read_reply(json.loads(rows[0]), cached=True) if rows else None
         except ValueError:
             return None  # Written by something else, or by chance: as if it were not there.
 

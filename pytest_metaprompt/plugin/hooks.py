@@ -112,7 +112,7 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run a Python test ourselves where it is to be run several times, or again for a repair."""
-        if self._used is None or not self._python:
+        if not self._python or self._used is None:
             return None
         return self._used.tests.run_here(item, nextitem) or None
 
@@ -231,6 +231,12 @@ class Hooks:
             if self._used.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = pytest.ExitCode.OK
             finish(self._used, session)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Let go of all that is known of the cases, before pytest searches through all objects for what was lost."""
+        if self._used is not None:
+            del config.stash[session_key]
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """The table of suites and the evidence of repairs."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_metaprompt.plugin.case_results import CaseKey
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.questions import Judge, Load, Record, ResultOf, Selected
-from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession, StoppedError
+from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession, StoppedError
 from pytest_metaprompt.plugin.wires import Wires
 from pytest_metaprompt.results import CaseResult, GateResult
 from pytest_metaprompt.suites import SuiteKey

@@ -23,15 +23,14 @@ _WHOLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Scoped:
-    """Shows the inner scorer every text and every call of a conversation, where `scope` is the conversation."""
+class OfConversation:
+    """Shows the inner scorer every text and every call of a conversation."""
 
     inner: Scorer
-    scope: Scope
 
     async def score(self, attempt: Attempt) -> Verdict:
         """The inner scorer's verdict. A case that is no conversation has one turn, and both scopes are the same."""
-        if self.scope == "turn" or not attempt.transcript:
+        if not attempt.transcript:
             return await self.inner.score(attempt)
         said = [one.content for one in attempt.transcript if one.role == "assistant" and one.content]
         reply = replace(reply_of(attempt), text="\n\n".join(said), tool_calls=attempt.calls)

@@ -49,8 +49,9 @@ def set_going(session: PromptSession, keys: Sequence[CaseKey], results: CaseResu
 
     thread = session.thread  # Before there is work: Ctrl-C may come while it begins.
     everything = sum(job.suite.repeat for job in jobs)
+    asker = session.models.asker(batched=True)
     work = run_jobs(
-        session.models.asker(batched=True),
+        asker if session.crew is None else session.crew.helping(asker),
         jobs,
         # A batch takes all questions at once; live calls then keep to the limit by themselves.
         limit=everything if session.options.batch else session.options.concurrency,

@@ -34,12 +34,22 @@ def keep_changed(state: PromptSession, items: list[pytest.Item], base: str) -> l
     Raises:
         pytest.UsageError: There is no git repository, or no such revision.
     """
-    changed = changed_files(state.root, base)
-    affected = {key for key, loaded in state.suites.items() if is_affected(loaded, state, changed)}
+    affected = state.affected(base)
     dropped = [item for item in items if (key := _suite_of(state, item)) is not None and key not in affected]
     items[:] = [item for item in items if item not in set(dropped)]
-    state.notes.append(f"{len(affected)} of {len(state.suites)} suites have changes against {base}")
     return dropped
+
+
+def affected_suites(state: PromptSession, base: str) -> frozenset[SuiteKey]:
+    """The suites that something changed for, told in a note.
+
+    Raises:
+        pytest.UsageError: There is no git repository, or no such revision.
+    """
+    changed = changed_files(state.root, base)
+    affected = frozenset(key for key, loaded in state.suites.items() if is_affected(loaded, state, changed))
+    state.notes.append(f"{len(affected)} of {len(state.suites)} suites have changes against {base}")
+    return affected
 
 
 def _suite_of(state: PromptSession, item: pytest.Item) -> SuiteKey | None:

@@ -2,65 +2,78 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
 from contextlib import suppress
-from multiprocessing import AuthenticationError
-from multiprocessing.connection import Connection, Listener
+from functools import partial
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
+from pytest_metaprompt import __version__
 from pytest_metaprompt.plugin.kinds import kind_of
+from pytest_metaprompt.plugin.watch import Watch
+from pytest_metaprompt.plugin.wires import Channel, send_whole_messages
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.answers import Answers
 
 
+class Worker(Protocol):
+    """What we use of a worker as pytest-xdist's controller sees it."""
+
+    workerinput: dict[str, object]
+    gateway: Any
+
+
 class Desk:
-    """Answers workers until it is closed, each connection in a thread of its own. Only who knows the key is heard."""
+    """Answers workers until it is closed, each question in a thread of its own."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._key = secrets.token_bytes(32)
-        self._listener = Listener(("127.0.0.1", 0), backlog=64, authkey=self._key)
+        self._channels: list[Channel] = []  # execnet closes one that nobody holds.
         self._opening = Lock()
         self._answers: Answers | None = None
         self._closed = False
-        Thread(target=self._accept, name="metaprompt-desk", daemon=True).start()
+        self._watch = Watch()
+        config.pluginmanager.register(self._watch, "metaprompt-watch")
         Thread(target=_get_ready, args=(config,), name="metaprompt-ready", daemon=True).start()
 
-    @property
-    def address(self) -> tuple[str, int, bytes]:
-        """The host, the port and the key, as a worker gets them."""
-        host, port = self._listener.address
-        return host, port, self._key
+    def line_for(self, node: Worker) -> tuple[Channel, str]:
+        """What a worker is given to ask with: a channel to here, and which version of ours is at this end."""
+        channel: Channel = node.gateway.newchannel()
+        send_whole_messages(node.gateway)
+        channel.setcallback(partial(self._heard, channel), endmarker=None)
+        self._channels.append(channel)
+        return channel, __version__
+
+    def left(self, node: Worker, *, died: bool) -> None:
+        """Do not count on a worker any more."""
+        if self._answers is not None:
+            self._answers.crew.left(node.gateway.id, died=died)
+
+    def stop_watching(self) -> None:
+        """Show no more how far the run is."""
+        self._watch.end()
 
     def close(self) -> None:
         """Answer no more questions. Those that wait are answered as soon as the session stops what is under way."""
-        if self._closed:
-            return
         self._closed = True
+        self._watch.end()
         if self._answers is not None:
-            self._answers.stopped = True
-        with suppress(OSError):  # Wakes the thread that waits for connections.
-            socket.create_connection(self.address[:2], timeout=1).close()
-        self._listener.close()
+            self._answers.stop()
 
-    def _accept(self) -> None:
-        while not self._closed:
-            try:
-                wire = self._listener.accept()
-            except (AuthenticationError, EOFError, OSError):
-                continue
-            Thread(target=self._serve, args=(wire,), name="metaprompt-desk", daemon=True).start()
+    def _heard(self, channel: Channel, message: tuple[int, bytes] | None) -> None:
+        if message is not None:
+            Thread(target=self._serve, args=(channel, *message), name="metaprompt-desk", daemon=True).start()
 
-    def _serve(self, wire: Connection) -> None:
-        with wire, suppress(EOFError, OSError):
+    def _serve(self, channel: Channel, number: int, question: bytes) -> None:
+        answer = b""
+        try:
             answers = self._opened()
-            while True:
-                wire.send_bytes(answers.packed(wire.recv()))
+            answer = answers.packed(question) if question else answer
+        finally:  # Whatever went wrong here, nobody waits for ever.
+            with suppress(OSError):  # The worker is gone, and pytest-xdist tells so.
+                channel.send((number, answer))
 
     def _opened(self) -> Answers:
         with self._opening:
@@ -68,6 +81,9 @@ class Desk:
                 from pytest_metaprompt.plugin.answers import Answers
 
                 self._answers = Answers(self._config)
+                if self._closed:
+                    self._answers.stop()
+                self._watch.begin(self._answers.show_progress, self._answers.end_progress)
             return self._answers
 
 

@@ -23,6 +23,10 @@ class DistantModels(Models):
         self._wires = wires
         self._pool = ThreadPoolExecutor(options.concurrency, thread_name_prefix="metaprompt-wire")
 
+    @property
+    def tracing(self) -> None:
+        """No spans are made here: the controller traces what it asks."""
+
     def client(
         self, suite: Suite, spec: ModelSpec, *, role: str, embeds: bool = False, batched: bool = False
     ) -> Client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -14,14 +14,8 @@ from pytest_metaprompt.plugin.keys import DESK, session_key, session_of
 from pytest_metaprompt.plugin.options import Options
 
 if TYPE_CHECKING:
-    from pytest_metaprompt.plugin.desk import Desk
+    from pytest_metaprompt.plugin.desk import Desk, Worker
     from pytest_metaprompt.plugin.session import PromptSession, Tracked
-
-
-class Worker(Protocol):
-    """What we use of a worker as pytest-xdist's controller sees it."""
-
-    workerinput: dict[str, object]
 
 
 FAILING = "failing"
@@ -142,7 +136,13 @@ class Hooks:
 
         if self._desk is None:
             self._desk = Desk(self.config)
-        node.workerinput[DESK] = self._desk.address
+        node.workerinput[DESK] = self._desk.line_for(node)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Worker, error: object) -> None:
+        """Count on a worker of pytest-xdist no more."""
+        if self._desk is not None:
+            self._desk.left(node, died=error is not None)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -191,6 +191,9 @@ class Hooks:
             if self._used is not None and self.options.fix:
                 self._used.notes.append("not repaired: the run was stopped before its end")
             raise
+        finally:
+            if self._desk is not None:
+                self._desk.stop_watching()
         if self._used is not None and not self._used.in_worker and not self.config.option.collectonly:
             self._refuse_problems(self._used)
             from pytest_metaprompt.plugin.after import compare_with_baseline, mutate, repair_and_recount

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 options_key = pytest.StashKey[Options]()
 DESK = "metaprompt_desk"
-"""Under which name a worker of pytest-xdist is given the desk's address."""
+"""Under which name a worker of pytest-xdist is given the line to the controller's desk."""
 
 session_key = pytest.StashKey["PromptSession"]()
 
@@ -31,13 +31,15 @@ def session_of(config: pytest.Config) -> PromptSession:
 
 def _new_session(config: pytest.Config) -> PromptSession:
     if hasattr(config, "workerinput"):
+        from pytest_metaprompt.plugin.packing import Packing
         from pytest_metaprompt.plugin.wires import Wires
 
-        wires = Wires(*config.workerinput[DESK])
+        channel, version = config.workerinput[DESK]
+        wires = Wires(channel, Packing(config.rootpath))
         wires.knock()
         from pytest_metaprompt.plugin.worker import WorkerSession
 
-        return WorkerSession(config, config.stash[options_key], wires)
+        return WorkerSession(config, config.stash[options_key], wires, version=version)
     from pytest_metaprompt.plugin.session import PromptSession
 
     return PromptSession(config, config.stash[options_key])

@@ -109,7 +109,8 @@ def refuse_xdist(config: pytest.Config, options: Options) -> None:
     Raises:
         pytest.UsageError: A batch is asked for under pytest-xdist.
     """
-    if config.getoption("numprocesses", None) and options.batch:
+    distributed = config.getoption("dist", "no") != "no" and config.getoption("tx", None)
+    if distributed and options.batch:
         raise pytest.UsageError(
             "--metaprompt-batch does not work under pytest-xdist: add -n 0 (a batch needs no workers)"
         )

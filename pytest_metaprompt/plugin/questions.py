@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pytest_metaprompt.plugin.case_results import CaseKey
+from pytest_metaprompt.plugin.checks import Check
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.session import LoadedSuite, Tracked
-from pytest_metaprompt.results import CaseResult, GateResult, Reply, Request
+from pytest_metaprompt.results import CaseResult, GateResult, Reply, Request, Verdict
 from pytest_metaprompt.suites import ModelSpec, SuiteKey
 
 Value = TypeVar("Value")
@@ -27,6 +29,14 @@ class Load(Question[tuple[LoadedSuite, ...]]):
 
     path: Path
     kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Affected(Question[frozenset[SuiteKey]]):
+    """Which suites have changes against a revision; `python` are those made of Python tests."""
+
+    base: str
+    python: tuple[LoadedSuite, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,3 +91,23 @@ class Raised:
     """In place of an answer: what went wrong with it."""
 
     error: Exception
+
+    @classmethod
+    def of(cls, error: Exception) -> Raised:
+        """The error; one of the user's code that cannot be sent goes by its words."""
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # What an exception of the user does when it is copied is not known.
+            return cls(RuntimeError(f"{type(error).__name__}: {error}"))
+        return cls(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Help(Question[Check | None]):
+    """The next of the user's own checks that is to be run, as soon as there is one; None in the end.
+
+    `verdict` is what the last one that this worker was given came to.
+    """
+
+    worker: str
+    verdict: Verdict | Raised | None

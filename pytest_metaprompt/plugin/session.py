@@ -7,7 +7,7 @@ from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
+from threading import Lock, current_thread, main_thread
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -27,6 +27,7 @@ from pytest_metaprompt.suites import GateSettings, Suite, SuiteKey
 if TYPE_CHECKING:
     from pytest_metaprompt.baselines import Comparison
     from pytest_metaprompt.plugin.comparing import Comparing
+    from pytest_metaprompt.plugin.crew import Crew
     from pytest_metaprompt.plugin.models import Models
     from pytest_metaprompt.plugin.python_tests import PythonTests
     from pytest_metaprompt.plugin.swapping import Swap
@@ -70,8 +71,7 @@ class LoadedSuite:
 
 class PromptSession:
     """The state of a session. `final` holds the runs that applied repairs replaced, `changes` what is kept for a
-    patch, `notes` lines for the summary. `distributed` tells the controller of pytest-xdist, whose workers run the
-    items."""
+    patch, `notes` lines for the summary. `crew` are the workers of pytest-xdist, which run the items then."""
 
     def __init__(self, config: pytest.Config, options: Options) -> None:
         self.config = config
@@ -92,13 +92,14 @@ class PromptSession:
         self.waiting = Waiting(config)
         self.comparing: Comparing | None = None
         self.in_worker = hasattr(config, "workerinput")
-        self.distributed = False
+        self.crew: Crew | None = None
         self.all_unchanged = False
         self.may_run = True
         self.max_failures: int | None = config.getoption("maxfail") or None
         self._loaded: dict[Path, tuple[LoadedSuite, ...]] = {}
         self._thread: LoopThread | None = None
         self._beginning = Lock()
+        self._opening = Lock()
         self.tracked: tuple[Tracked, ...] = ()
         self._results = CaseResults()
 
@@ -151,6 +152,21 @@ class PromptSession:
         loaded = load_suites(path, "native", root=self.root, options=self.options)
         return tuple(at_home_here(self, one) for one in loaded)
 
+    @property
+    def distributed(self) -> bool:
+        """Whether this is the controller of pytest-xdist."""
+        return self.crew is not None
+
+    def affected(self, base: str) -> frozenset[SuiteKey]:
+        """The suites that have changes against a revision.
+
+        Raises:
+            pytest.UsageError: There is no git repository, or no such revision.
+        """
+        from pytest_metaprompt.plugin.changed import affected_suites
+
+        return affected_suites(self, base)
+
     def select(self, items: Sequence[Tracked]) -> None:
         """Take note of what is to be run, in its order."""
         self.tracked = tuple(items)
@@ -181,16 +197,18 @@ class PromptSession:
         return [key for key in dict.fromkeys(keys) if key is not None]
 
     def wait(self, future: Future[Value]) -> Value:
-        """The result of work under way; how far it is and what it waits for is shown meanwhile."""
-        if future.done():
+        """The result of work under way; in pytest's own thread it is shown meanwhile how far it is and what it waits
+        for."""
+        if future.done() or current_thread() is not main_thread():
             return future.result()
         try:
-            self._show_progress()
-            return self.main.wait_for(future, idle=self._show_progress, every_s=SHOWN_EVERY_S)
+            self.show_progress()
+            return self.main.wait_for(future, idle=self.show_progress, every_s=SHOWN_EVERY_S)
         finally:
             self.waiting.end()
 
-    def _show_progress(self) -> None:
+    def show_progress(self) -> None:
+        """Show how far the cases are, and what they wait for."""
         going = self.progress is not None and self.progress.done < self.progress.total
         self.waiting.show(self.models.waits_for(), self.progress if going else None)
 
@@ -264,10 +282,11 @@ class PromptSession:
 
     @property
     def thread(self) -> LoopThread:
-        """The thread that all calls run in, begun when it is first needed."""
-        if self._thread is None:
-            self._thread = LoopThread()
-        return self._thread
+        """The thread that all calls run in, begun when it is first needed. From any thread."""
+        with self._opening:
+            if self._thread is None:
+                self._thread = LoopThread()
+            return self._thread
 
     def close(self) -> None:
         """Stop what is under way and let go of the models."""

@@ -64,7 +64,6 @@ REASONS = (
     Reason("p-path-14", r"", "a prompt `*` does not load the config itself"),
     Reason("p-prompt-templating|p-templating", r"unexpected char", "a stray backslash is an error, and not swallowed"),
     Reason("p-resolve", r"\[\$&\]", "`$` in a value means nothing: it is put in as it is"),
-    Reason("p-transform", r"other ", "the context of a transform has tool_calls, too"),
     Reason("p-yaml", r"object Object", "a date is the text that is written, not `[object Object]`"),
 )  # fmt: skip
 """Every difference has one. Most are errors here that pass or fail there by accident."""

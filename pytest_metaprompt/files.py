@@ -10,7 +10,7 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,10 +110,12 @@ def write_back(source: SourceText, new_text: str) -> SourceText:
         _refuse_stale(source)
         try:
             _replace(real, content)
+            sound = real.read_bytes() == content
+            if not sound:
+                _replace(real, source.raw)
         except OSError as error:
             raise FileAccessError.writing(source.path, error) from None
-        if real.read_bytes() != content:
-            _replace(real, source.raw)
+        if not sound:
             raise FileAccessError(f"{source.path} did not read back as written, so the old text was put back")
     return written
 
@@ -121,15 +123,26 @@ def write_back(source: SourceText, new_text: str) -> SourceText:
 @contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Holds off other processes that write in a folder through here, so that two of them never both find a file as
-    they read it. Where the system has no such lock (Windows), nobody is held off."""
+    they read it. Where the system (Windows) or the file system (over a network) has no such lock, nobody is held off.
+
+    Raises:
+        FileAccessError: The folder cannot be opened, which takes the right to read it.
+    """
     try:
         import fcntl
     except ImportError:
         yield
         return
-    handle = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        raise FileAccessError(
+            f"cannot open the folder {folder}, to hold off others while writing in it: {error.strerror or error}",
+            hint="give yourself the right to read it",
+        ) from None
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)

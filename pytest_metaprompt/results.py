@@ -256,7 +256,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class RepairState:
-    """All that a proposer may know: the current routine and the training cases. Held-out cases are not in it."""
+    """All that a proposer may know: the current routine and the training cases. Held-out cases are not in it.
+
+    `max_length` is how many characters the instructions may have, where the suite says so (`fix.max_length`).
+    """
 
     routine: str
     text: str
@@ -269,6 +272,7 @@ class RepairState:
     round: int = 1
     seed: int = 0
     near_misses: tuple[NearMiss, ...] = ()
+    max_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

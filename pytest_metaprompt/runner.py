@@ -152,7 +152,7 @@ class Asker:
         if suite.target is None:
             raise SetupError("the suite names no target", hint="add target: to it, or pass --metaprompt-target")
         scorers = [self.open_scorer(suite, check) for check in attempt.case.assertions]
-        answered = await self._answered(suite, suite.target, replace(attempt, params=suite.target.params))
+        answered = await self._answered(suite, suite.target, attempt)
         if answered.error is not None:
             return answered
         try:
@@ -164,11 +164,11 @@ class Asker:
         simulation = attempt.case.simulation
         if simulation is None:
             reply = await self.open_client(suite, target).ask(Request(target, attempt.messages, sample=attempt.sample))
-            return replace(attempt, reply=reply)
+            return replace(attempt, params=target.params, reply=reply)
         client = (self.open_partner or self.open_client)(suite, target)
         open_customer = self.open_customer or self.open_client
         customer = open_customer(suite, simulation.model) if simulation.model is not None else None
-        return await converse(attempt, simulation, Parties(target, client, customer))
+        return await converse(replace(attempt, params=target.params), simulation, Parties(target, client, customer))
 
 
 def messages_for(suite: Suite, case: Case, routine: Routine) -> tuple[Message, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -134,6 +136,25 @@ def project(pytester: pytest.Pytester) -> Iterator[Project]:
     with ScriptedServer(script) as server:
         holder.append(Project(pytester, server))
         yield holder[0]
+
+
+@pytest.fixture
+def own_folder() -> Iterator[Path]:
+    """A folder of somebody whom the rights of files bind, who we are for as long as the test runs, whoever we were."""
+    nobody = 65534
+    with tempfile.TemporaryDirectory() as name:
+        is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+        if is_root:
+            os.chown(name, nobody, -1)
+            os.seteuid(nobody)
+        try:
+            yield Path(name)
+        finally:
+            if is_root:
+                os.seteuid(0)
+            for path in Path(name).rglob("*"):
+                path.chmod(0o700)
+            Path(name).chmod(0o700)
 
 
 def system_of(body: Body) -> str:

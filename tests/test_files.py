@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,13 @@ def test_a_write_that_fails_leaves_the_old_text_and_no_rubbish(tmp_path: Path, m
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileAccessError, match=r"cannot read .*nowhere\.md: No such file"):
         read_text(tmp_path / "nowhere.md")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the rights are those of POSIX")
+def test_a_folder_that_may_not_be_read_is_told_and_the_file_left_alone(own_folder: Path) -> None:
+    source = a_file(own_folder, b"old\n")
+    own_folder.chmod(stat.S_IWUSR | stat.S_IXUSR)
+    with pytest.raises(FileAccessError, match=r"cannot open the folder .*: Permission denied") as caught:
+        write_back(source, "new\n")
+    assert caught.value.hint == "give yourself the right to read it"
+    assert source.path.read_bytes() == b"old\n"

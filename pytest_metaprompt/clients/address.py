@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -12,10 +13,21 @@ from pytest_metaprompt.suites import ModelSpec
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
+
 GITHUB_URL = "https://models.github.ai/inference"
 """https://docs.github.com/en/rest/models/inference; `GITHUB_MODELS_BASE_URL` names another one."""
+
 GITHUB_KEY = "GITHUB_TOKEN"
+
+SERVED = frozenset({"openai", "openai-responses", "github"})
+"""The providers whose models are asked over HTTP."""
+
 _NO_KEY = "unused"  # Servers that need no key ignore it; some insist on the header.
+
+_SHORTEST_SECRET = 6
+_IN_QUERY = re.compile(r"key|token|secret|sig|auth|pass", re.IGNORECASE)
+_PUBLIC = frozenset({"ollama", "lm-studio", "not-needed", "no-key-required", "sk-no-key-required", "placeholder"})
+"""What the manuals of local servers say to set as a key: no secret, and a word that replies may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +38,14 @@ class Address:
     key: str | None = field(repr=False)
     key_name: str
     headers: Mapping[str, str] = field(repr=False)
+    secrets: frozenset[str] = field(repr=False)
 
-    def url(self, path: str) -> str:
-        """The URL of a path under the base URL; a query of the base URL stays."""
+    def url(self, path: str, *, query: str = "") -> str:
+        """The URL of a path under the base URL; a query of the base URL stays, beside another one."""
         url = urlsplit(self.base_url)
         netloc = url.netloc.rpartition("@")[2]
-        return urlunsplit((url.scheme, netloc, url.path.rstrip("/") + path, url.query, ""))
+        asked = "&".join(part for part in (url.query, query) if part)
+        return urlunsplit((url.scheme, netloc, url.path.rstrip("/") + path, asked, ""))
 
     @property
     def shown(self) -> str:
@@ -45,9 +59,52 @@ class Address:
             return f"the server wants a key; type: export {self.key_name}=..."
         return f"the server did not accept the key in {self.key_name}"
 
-    def without_key(self, text: str) -> str:
-        """The text with the key made unreadable."""
-        return text if self.key is None else text.replace(self.key, "***")
+    def without_secrets(self, text: str) -> str:
+        """The text with the key, and what is secret in the address, made unreadable."""
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+
+def server_url(spec: ModelSpec, environ: Mapping[str, str]) -> str:
+    """The address that calls to a served model go to."""
+    variable, usual = ("OPENAI_BASE_URL", OPENAI_URL)
+    if spec.provider == "github":
+        variable, usual = ("GITHUB_MODELS_BASE_URL", GITHUB_URL)
+    return spec.base_url or environ.get(variable, "").strip() or usual
+
+
+def key_name(spec: ModelSpec) -> str:
+    """The variable that holds the key of a served model."""
+    return spec.api_key_env or (GITHUB_KEY if spec.provider == "github" else OPENAI_KEY)
+
+
+def secrets_of(spec: ModelSpec, environ: Mapping[str, str]) -> frozenset[str]:
+    """What must be neither shown nor stored: the keys that the model may be called with, and what its address holds of
+    passwords and keys, in every form in which a server may repeat it."""
+    keys = {spec.api_key or "", *(environ.get(name, "").strip() for name in (OPENAI_KEY, key_name(spec)))}
+    found = {*(keys - _PUBLIC), *_secrets_in(server_url(spec, environ))}
+    return frozenset(secret for secret in found if len(secret) >= _SHORTEST_SECRET)
+
+
+def _secrets_in(url: str) -> Iterator[str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return
+    login = parts.netloc.rpartition("@")[0]
+    user, colon, password = login.partition(":")
+    secret = password if colon else user  # Without a password, a user is a key.
+    yield from (secret, unquote(secret), _basic(login) if login else "")
+    for pair in parts.query.split("&"):
+        name, _, value = pair.partition("=")
+        if _IN_QUERY.search(name):
+            yield from (value, unquote(value))
+
+
+def _basic(login: str) -> str:
+    """A login as the header `Authorization` has it."""
+    return b64encode(unquote(login).encode()).decode()
 
 
 def read_address(spec: ModelSpec, environ: Mapping[str, str]) -> Address:
@@ -57,17 +114,17 @@ def read_address(spec: ModelSpec, environ: Mapping[str, str]) -> Address:
         SetupError: There is no key, and no base URL of a server that may need none; or the URL is none.
     """
     url = _read_base_url(spec, environ)
-    name = spec.api_key_env or OPENAI_KEY
+    name = key_name(spec)
     key = _read_key(spec, name, environ, needed=url is None)
     base_url = url or OPENAI_URL
-    return Address(base_url, key, name, _headers(base_url, key, spec, environ))
+    return Address(base_url, key, name, _headers(base_url, key, spec, environ), secrets_of(spec, environ))
 
 
 def _headers(base_url: str, key: str | None, spec: ModelSpec, environ: Mapping[str, str]) -> dict[str, str]:
     # A password in the address takes the place of the key, as in every HTTP client.
-    login = unquote(urlsplit(base_url).netloc.rpartition("@")[0])
+    login = urlsplit(base_url).netloc.rpartition("@")[0]
     headers = {
-        "Authorization": f"Basic {b64encode(login.encode()).decode()}" if login else f"Bearer {key or _NO_KEY}",
+        "Authorization": f"Basic {_basic(login)}" if login else f"Bearer {key or _NO_KEY}",
         "Content-Type": "application/json",
         "Accept": "application/json",
         "User-Agent": "pytest-metaprompt",
@@ -82,7 +139,8 @@ def _headers(base_url: str, key: str | None, spec: ModelSpec, environ: Mapping[s
 def _read_base_url(spec: ModelSpec, environ: Mapping[str, str]) -> str | None:
     url = spec.base_url or environ.get("OPENAI_BASE_URL", "").strip() or None
     if url is not None and not url.startswith(("http://", "https://")):
-        raise SetupError(f"{spec}: the base URL {url!r} does not start with http:// or https://")
+        shown = url.rpartition("@")[2].partition("?")[0]
+        raise SetupError(f"{spec}: the base URL {shown!r} does not start with http:// or https://")
     return url
 
 

@@ -77,7 +77,7 @@ class Gathering:
         Raises:
             FileAccessError: The log cannot be written.
         """
-        done = {one.sent.batch: one.asked for one in self.watched if one.ended}
+        done = {one.sent.name: one.asked for one in self.watched if one.ended}
         if done:
             self._means.log.settle(done)
 

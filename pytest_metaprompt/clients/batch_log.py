@@ -17,7 +17,8 @@ FILE = "batches.jsonl"
 @dataclass(frozen=True, slots=True)
 class Sent:
     """A batch that was begun: where, when (seconds since 1970), and the keys of the requests whose answers are still to
-    be fetched. `digest` is that of the file as it was sent. `server` is an address without secrets."""
+    be fetched. `digest` is that of the file as it was sent, and `file` its name there. `server` is an address without
+    secrets. `batch` is empty until the server has told it."""
 
     batch: str
     server: str
@@ -26,6 +27,12 @@ class Sent:
     began: float
     digest: str
     keys: tuple[str, ...]
+    file: str = ""
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others, from before it is begun."""
+        return self.file or self.batch
 
 
 class BatchLog:
@@ -35,7 +42,7 @@ class BatchLog:
         self.path = folder / FILE
 
     def read(self) -> list[Sent]:
-        """The batches, oldest first. Lines that are none are passed over.
+        """The batches, oldest first; of lines of one file the last counts. Lines that are none are passed over.
 
         Raises:
             FileAccessError: The file cannot be read.
@@ -46,10 +53,11 @@ class BatchLog:
             return []
         except OSError as error:
             raise FileAccessError.reading(self.path, error) from None
-        return [sent for line in lines if (sent := _sent(line)) is not None]
+        told = [sent for line in lines if (sent := _sent(line)) is not None]
+        return list({sent.name: sent for sent in told}.values())
 
     def add(self, sent: Sent) -> None:
-        """Appends a batch, and sees to it that it is on the disk.
+        """Appends a batch, or what is known of it now, and sees to it that it is on the disk.
 
         Raises:
             FileAccessError: It cannot be written.
@@ -64,13 +72,14 @@ class BatchLog:
             raise FileAccessError.writing(self.path, error) from None
 
     def settle(self, done: Mapping[str, Collection[str]]) -> None:
-        """Takes out what was fetched of each batch, and batches with nothing left; the file goes with the last one.
+        """Takes out what was fetched of each batch, by its name; with nothing left a batch goes, and the file with the
+        last one.
 
         Raises:
             FileAccessError: It cannot be written.
         """
         before = self.read()
-        after = [replace(sent, keys=_without(sent.keys, done.get(sent.batch, ()))) for sent in before]
+        after = [replace(sent, keys=_without(sent.keys, done.get(sent.name, ()))) for sent in before]
         kept = [sent for sent in after if sent.keys]
         if kept == before:
             return
@@ -104,4 +113,5 @@ def _sent(line: str) -> Sent | None:
         return None
     batch, server, model, digest = (str(text) for text in texts)
     named = variable if isinstance(variable, str) else None
-    return Sent(batch, server, model, named, float(began), digest, tuple(keys))
+    file = told.get("file")
+    return Sent(batch, server, model, named, float(began), digest, tuple(keys), file if isinstance(file, str) else "")

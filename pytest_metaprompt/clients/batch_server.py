@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import quote
 
 import httpx2
 
@@ -24,9 +25,16 @@ BACKOFF_S = 2.0
 TIMEOUT_S = 600.0
 """A file of 200 MB takes its time."""
 
+MOST_PAGES = 50
+"""So many pages of a hundred batches are looked through for one."""
+
 
 class NoNewsError(ModelCallError):
-    """The server did not answer, or had no time. What was asked may work later."""
+    """The server did not answer, or had no time. What was asked may work later, or may have worked already."""
+
+
+class GoneError(ModelCallError):
+    """The server does not know what was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +55,17 @@ class BatchState:
 
 
 class BatchApi(Protocol):
-    """What is needed of a server. Each raises `ModelCallError`; `look` raises `NoNewsError` where it may be tried
-    again."""
+    """What is needed of a server. Each raises `ModelCallError`: `NoNewsError` where it may be tried again, `GoneError`
+    where there is nothing of this name."""
 
     async def upload(self, content: bytes) -> str:
         """The id of the new file."""
 
     async def begin(self, file: str) -> BatchState:
-        """A new batch of the requests in a file."""
+        """The batch of the requests in a file; `NoNewsError` where it cannot be told whether it was begun."""
+
+    async def find(self, file: str) -> BatchState | None:
+        """The batch that was begun of a file; None where there is none."""
 
     async def look(self, batch: str) -> BatchState:
         """How a batch is."""
@@ -89,13 +100,53 @@ class BatchServer:
         return _text(_object(answer), "id")
 
     async def begin(self, file: str) -> BatchState:
-        """A new batch of the requests in a file.
+        """The batch of the requests in a file, and never a second one: where an answer got lost, it is looked for.
 
         Raises:
-            ModelCallError: The server did not take it. One whose answer got lost may have been begun all the same.
+            NoNewsError: It cannot be told whether it was begun.
+            ModelCallError: The server did not take it.
         """
+        lost = NoNewsError("")
+        for _ in range(TRIES):
+            try:
+                return await self._begin_once(file)
+            except NoNewsError as error:
+                lost = error
+            await self._clock.sleep(BACKOFF_S)
+            try:
+                found = await self.find(file)
+            except ModelCallError:
+                break  # To begin it again might be to pay for it twice.
+            if found is not None:
+                return found
+        raise lost
+
+    async def _begin_once(self, file: str) -> BatchState:
         wanted = {"input_file_id": file, "endpoint": ENDPOINT, "completion_window": "24h"}
-        return read_state(await self._once("POST", "/batches", json=wanted))
+        answer = await self._once("POST", "/batches", json=wanted)
+        try:
+            return read_state(answer)
+        except ModelCallError as error:
+            raise NoNewsError(error.message) from None
+
+    async def find(self, file: str) -> BatchState | None:
+        """The batch that was begun of a file; None where there is none.
+
+        Raises:
+            ModelCallError: The server does not tell its batches.
+        """
+        query = "limit=100"
+        for _ in range(MOST_PAGES):
+            page = _object(await self._patiently("GET", "/batches", query=query))
+            data = page.get("data")
+            batches = [one for one in data if isinstance(one, Mapping)] if isinstance(data, list) else []
+            found = next((one for one in batches if one.get("input_file_id") == file), None)
+            if found is not None:
+                return _state(found)
+            if not batches or page.get("has_more") is not True:
+                return None
+            query = f"limit=100&after={quote(_text(batches[-1], 'id'))}"
+        raise ModelCallError(f"{self._address.shown} has too many batches to find one")
 
     async def look(self, batch: str) -> BatchState:
         """How a batch is.
@@ -126,33 +177,36 @@ class BatchServer:
         """Lets go of connections."""
         await self._http.aclose()
 
-    async def _patiently(self, method: str, path: str, **sent: object) -> bytes:
+    async def _patiently(self, method: str, path: str, *, query: str = "", **sent: object) -> bytes:
         for _ in range(TRIES - 1):
             try:
-                return await self._once(method, path, **sent)
+                return await self._once(method, path, query=query, **sent)
             except NoNewsError:
                 await self._clock.sleep(BACKOFF_S)
-        return await self._once(method, path, **sent)
+        return await self._once(method, path, query=query, **sent)
 
-    async def _once(self, method: str, path: str, **sent: object) -> bytes:
+    async def _once(self, method: str, path: str, *, query: str = "", **sent: object) -> bytes:
+        url = self._address.url(path, query=query)
         try:
-            answer = await self._http.request(method, self._address.url(path), headers=self._headers, **sent)  # type: ignore[arg-type]  # json, data and files, as above
+            answer = await self._http.request(method, url, headers=self._headers, **sent)  # type: ignore[arg-type]  # json, data and files, as above
         except httpx2.HTTPError as error:
             said = str(error) or type(error).__name__
             raise NoNewsError(f"no answer from {self._address.shown}: {said}") from None
+        # What is not read can neither be shown nor stored.
+        text = self._address.without_secrets(answer.content.decode("utf-8", errors="replace"))
         if answer.status_code < 300:
-            return answer.content
-        raise self._refusal(answer.status_code, answer.content)
+            return text.encode()
+        raise self._refusal(answer.status_code, text)
 
-    def _refusal(self, status: int, body: bytes) -> ModelCallError:
+    def _refusal(self, status: int, body: str) -> ModelCallError:
         if status == 401:
             return ModelCallError(f"401: {self._address.about_key()}")
-        said = one_line(self._address.without_key(_explanation(body)))
+        said = one_line(_explanation(body))
         if status in (408, 409, 429) or status >= 500:
             return NoNewsError(f"{status}: {said}")
         if status in (404, 405):
             hint = "if the server has no Batch API, leave out --metaprompt-batch"
-            return ModelCallError(f"{status} from {self._address.shown}: {said}", hint=hint)
+            return GoneError(f"{status} from {self._address.shown}: {said}", hint=hint)
         return ModelCallError(f"{status}: {said}")
 
 
@@ -162,7 +216,10 @@ def read_state(raw: bytes) -> BatchState:
     Raises:
         ModelCallError: It is none.
     """
-    told = _object(raw)
+    return _state(_object(raw))
+
+
+def _state(told: Mapping[object, object]) -> BatchState:
     counts = told.get("request_counts")
     counted = counts if isinstance(counts, Mapping) else {}
     files = (told.get("output_file_id"), told.get("error_file_id"))
@@ -209,8 +266,7 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
-def _explanation(body: bytes) -> str:
-    text = body.decode("utf-8", errors="replace")
+def _explanation(text: str) -> str:
     try:
         return error_text(json.loads(text))
     except (ValueError, RecursionError):

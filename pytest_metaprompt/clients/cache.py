@@ -83,7 +83,7 @@ class CachedClient:
             await asyncio.wait([shared])
             if not shared.cancelled():
                 return replace(shared.result(), cached=True)
-        return replace(reply, cached=True)
+        return reply if reply.cached else replace(reply, cached=True)
 
     async def _ask_inner(self, key: str, request: Request) -> Reply:
         shared = self._under_way[key] = asyncio.get_running_loop().create_future()

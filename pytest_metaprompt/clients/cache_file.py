@@ -17,6 +17,7 @@ _VERSION = 1
 _BATCH = 64
 _FLUSH_EVERY_S = 1.0
 _BUSY_S = 10.0
+_AGAIN_S = 0.02
 _DAY_S = 86_400.0
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _TABLE = "CREATE TABLE replies (key TEXT PRIMARY KEY, reply TEXT NOT NULL, made REAL NOT NULL) WITHOUT ROWID"
@@ -53,10 +54,10 @@ class CacheFile:
     def get(self, key: str) -> Reply | None:
         """The reply under a key, unless it is too old."""
         if key in self._pending:
-            return read_reply(json.loads(self._pending[key][0]))
+            return read_reply(json.loads(self._pending[key][0]), cached=True)
         rows = self._run(lambda file: self._select(file, key), create=False)
         try:
-            return read_reply(json.loads(rows[0])) if rows else None
+            return read_reply(json.loads(rows[0]), cached=True) if rows else None
         except ValueError:
             return None  # Written by something else, or by chance: as if it were not there.
 
@@ -108,10 +109,10 @@ class CacheFile:
 
     def _run(self, work: Callable[[sqlite3.Connection], list[str]], *, create: bool) -> list[str]:
         """What the work gives on the open file; nothing where there is no file that can be used."""
-        if not self._usable or not (create or self._connection or self._path.exists()):
+        if not self._usable:
             return []
         try:
-            return work(self._open())
+            return work(self._open()) if create or self._connection or self._path.exists() else []
         except (sqlite3.Error, OSError) as error:
             return self._after(error, work)
 
@@ -183,7 +184,7 @@ def _prepare(file: sqlite3.Connection) -> None:
     if version == _VERSION:
         return
     file.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    file.execute("PRAGMA journal_mode = WAL").fetchone()
+    _log_ahead(file)
     file.execute("BEGIN IMMEDIATE")  # One process makes the tables; the others wait, and then find them.
     if file.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
         file.execute("DROP TABLE IF EXISTS replies")
@@ -191,6 +192,19 @@ def _prepare(file: sqlite3.Connection) -> None:
         file.execute(_INDEX)
         file.execute(f"PRAGMA user_version = {_VERSION}")
     file.commit()
+
+
+def _log_ahead(file: sqlite3.Connection) -> None:
+    """Lets others read while one writes. SQLite does not wait by itself where several begin with this at once."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            file.execute("PRAGMA journal_mode = WAL").fetchone()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(_AGAIN_S)
 
 
 def _insert(file: sqlite3.Connection, rows: list[tuple[str, str, float]]) -> list[str]:

@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 
-from pytest_metaprompt.clients.address import GITHUB_KEY
-from pytest_metaprompt.clients.identity import server_url
+from pytest_metaprompt.clients.address import key_name, server_url
 from pytest_metaprompt.clients.openai import OpenAIClient
 from pytest_metaprompt.clients.pace import Paces
 from pytest_metaprompt.errors import SetupError
@@ -22,13 +21,12 @@ def open_github(
     Raises:
         SetupError: There is no token; the message says what to type.
     """
-    token = spec.api_key_env or GITHUB_KEY
+    token = key_name(spec)
     if not environ.get(token, "").strip():
         other = spec.name.rpartition("/")[2]
         raise SetupError(
             f"{spec} needs a token of GitHub, and {token} is not set",
             hint=f"type: export {token}=$(gh auth token), or ask another server: --metaprompt-target=openai:{other}",
         )
-    return OpenAIClient(
-        replace(spec, base_url=server_url(spec, environ), api_key_env=token), environ=environ, paces=paces
-    )
+    server = server_url(spec, environ)
+    return OpenAIClient(replace(spec, base_url=server, api_key_env=token), environ=environ, paces=paces)

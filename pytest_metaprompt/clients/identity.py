@@ -1,21 +1,16 @@
-"""What stands behind a model's name: which server or file answers, and which secrets go with it."""
+"""What stands behind a model's name: which server or file answers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from pytest_metaprompt.clients.address import GITHUB_KEY, GITHUB_URL, OPENAI_KEY, OPENAI_URL
+from pytest_metaprompt.clients.address import SERVED, server_url
 from pytest_metaprompt.clients.local import find_weights
 from pytest_metaprompt.errors import SetupError
 from pytest_metaprompt.suites import ModelSpec
 
-SERVED = ("openai", "openai-responses", "github")
-"""The providers whose models are asked at the address of `server_url`."""
-
-_SHORTEST_SECRET = 6
-_LIVE = ("python", "echo")
+_LIVE = ("python", "echo", "exec", "promptfoo-python")
 
 
 def runs_live(spec: ModelSpec) -> bool:
@@ -31,28 +26,6 @@ def identity(spec: ModelSpec, *, root: Path, environ: Mapping[str, str]) -> str 
     if spec.provider in SERVED:
         return _without_login(server_url(spec, environ))
     return _weights(spec.name, root=root) if spec.provider == "local" else None
-
-
-def server_url(spec: ModelSpec, environ: Mapping[str, str]) -> str:
-    """The address that calls go to."""
-    if spec.provider == "github":
-        return spec.base_url or environ.get("GITHUB_MODELS_BASE_URL", "").strip() or GITHUB_URL
-    return spec.base_url or environ.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
-
-
-def secrets_of(spec: ModelSpec, environ: Mapping[str, str]) -> frozenset[str]:
-    """What must not be stored: the keys that the model may be called with, and a password in its address."""
-    names = {OPENAI_KEY, spec.api_key_env or (GITHUB_KEY if spec.provider == "github" else OPENAI_KEY)}
-    keys = {environ.get(name, "").strip() for name in names}
-    password = _password(server_url(spec, environ))
-    return frozenset(secret for secret in {*keys, password} if len(secret) >= _SHORTEST_SECRET)
-
-
-def _password(url: str) -> str:
-    try:
-        return urlsplit(url).password or ""
-    except ValueError:
-        return ""
 
 
 def _without_login(url: str) -> str:

@@ -136,8 +136,10 @@ class Caps:
         self._seen: dict[str, _Seen] = {}
         self._waiting: list[asyncio.Future[None]] = []
 
-    async def reserve(self, asked: Estimate, find_price: Callable[[], CostOf | None]) -> Hold:
-        """A place for one call, as soon as there is room.
+    async def reserve(
+        self, asked: Estimate, find_price: Callable[[], CostOf | None], *, together: bool = False
+    ) -> Hold:
+        """A place for one call, as soon as there is room; calls made `together` wait for no first one.
 
         Raises:
             BudgetExhaustedError: A cap leaves no room for the call, or it caps dollars and no price is known.
@@ -145,7 +147,7 @@ class Caps:
         price = find_price() if self._usd is not None else None
         while True:
             self._check_count()
-            needs = tuple(self._needs(asked, price))
+            needs = tuple(self._needs(asked, price, together=together))
             rooms = [need.meter.room(need.most) for need in needs]
             if "never" in rooms:
                 raise self._no_room(needs[rooms.index("never")])
@@ -198,20 +200,21 @@ class Caps:
             if not turn.done():
                 turn.set_result(None)
 
-    def _needs(self, asked: Estimate, price: CostOf | None) -> list[_Need]:
+    def _needs(self, asked: Estimate, price: CostOf | None, *, together: bool) -> list[_Need]:
         """The call's part of every meter; all that is left, where nothing is known of the model's replies."""
         seen = self._seen.get(asked.model)
+        first = seen is None and not together
         output = asked.output_tokens
         if output is None:
             output = asked.likely_output if seen is None else seen.longest
         usual = Usage(asked.input_tokens + (seen.excess if seen is not None else 0), output)
         needs = []
         if self._tokens is not None:
-            needs.append(_need(self._tokens, float(usual.input_tokens + output), alone=seen is None))
+            needs.append(_need(self._tokens, float(usual.input_tokens + output), alone=first))
         if self._usd is not None:
             if price is None:
                 raise self._unknown_price(asked.model)
-            needs.append(_need(self._usd, price(usual), alone=seen is None and not is_free(price)))
+            needs.append(_need(self._usd, price(usual), alone=first and not is_free(price)))
         return needs
 
     def _check_count(self) -> None:
@@ -240,7 +243,8 @@ class Caps:
 class LimitedClient:
     """Asks only while the caps allow it. What passes through here counts, whoever answers.
 
-    `likely_output` is how many tokens a first reply is expected to have, where the request does not limit it.
+    `likely_output` is how many tokens a first reply is expected to have, where the request does not limit it. Calls
+    that are made `together`, as in a batch, do not wait for what the first reply teaches.
     """
 
     def __init__(
@@ -250,11 +254,13 @@ class LimitedClient:
         find_price: Callable[[], CostOf | None] = lambda: None,
         *,
         likely_output: int = 1,
+        together: bool = False,
     ) -> None:
         self._inner = inner
         self._caps = caps
         self._find_price = find_price
         self._likely_output = likely_output
+        self._together = together
 
     async def ask(self, request: Request) -> Reply:
         """The inner client's reply.
@@ -264,7 +270,8 @@ class LimitedClient:
             ModelCallError: As the inner client does.
             SetupError: As the inner client does.
         """
-        hold = await self._caps.reserve(estimate(request, likely_output=self._likely_output), self._find_price)
+        asked = estimate(request, likely_output=self._likely_output)
+        hold = await self._caps.reserve(asked, self._find_price, together=self._together)
         try:
             reply = await self._inner.ask(replace(request, before_retry=partial(self._before_retry, request)))
         except (SetupError, CallNotMadeError):

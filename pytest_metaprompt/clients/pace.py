@@ -43,17 +43,23 @@ class Pace:
         self._queue: deque[asyncio.Future[None]] = deque()
         self._waits: dict[object, tuple[str, float]] = {}
 
-    async def enter(self, rates: Sequence[Rate] = (), *, size: int = 0, again: bool = False) -> Turn:
+    async def enter(
+        self, rates: Sequence[Rate] = (), *, size: int = 0, again: bool = False, patience_s: float = math.inf
+    ) -> Turn:
         """Returns when a call may be made; `size` is about how many tokens it may use. `leave` must follow.
 
-        A call that is made `again` comes before those that wait for their first turn.
+        A call that is made `again` comes before those that wait for their first turn. `patience_s` is for how long a
+        server that said 429 is waited for.
 
         Raises:
-            CallNotMadeError: The server refused the key or the quota meanwhile.
+            CallNotMadeError: The server refused the key or the quota meanwhile, or wants to be left alone for longer.
         """
         while True:
             if self._refusal is not None:
                 raise CallNotMadeError(self._refusal)
+            held_s = self._not_before - self.clock.now()
+            if held_s > patience_s:
+                raise CallNotMadeError(beyond(self._why, held_s, patience_s))
             if self.under_way >= self.most_at_once:
                 await self._next_turn(first=again)
                 continue
@@ -149,6 +155,11 @@ class Pace:
         while free >= 1 and self._queue:
             _set(self._queue.popleft())
             free -= 1
+
+
+def beyond(why: str, wait_s: float, limit_s: float) -> str:
+    """What to say of a wait that is too long."""
+    return f"{why} (the wait of {wait_s:.0f} s goes beyond timeout_s, {limit_s:g} s)"
 
 
 def _set(turn: asyncio.Future[None]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from pytest_metaprompt.clients.identity import SERVED, server_url
+from pytest_metaprompt.clients.address import SERVED, server_url
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request, Usage
 from pytest_metaprompt.suites import ModelSpec, Price

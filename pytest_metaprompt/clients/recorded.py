@@ -12,6 +12,7 @@ from pytest_metaprompt.errors import ModelCallError
 from pytest_metaprompt.results import Reply, Request, Usage
 from pytest_metaprompt.suites import Json
 
+_ENCODER = json.JSONEncoder(default=dict)
 _COUNTS = ("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens")
 
 
@@ -21,7 +22,7 @@ def request_key(request: Request) -> str:
     params = sorted(sent_params(request).items())
     parts = [model.provider, model.name, model.base_url, params, sent_messages(request), request.sample]
     # Keys further inside keep their order, because a model sees the order of a schema's properties.
-    return digest(json.dumps(parts, default=dict))
+    return digest(_ENCODER.encode(parts))
 
 
 def request_as_json(request: Request) -> dict[str, Json]:
@@ -55,7 +56,7 @@ def reply_as_json(reply: Reply) -> dict[str, Json]:
     return {key: value for key, value in found.items() if key == "text" or value not in (None, [], {})}
 
 
-def read_reply(value: object) -> Reply:
+def read_reply(value: object, *, cached: bool = False) -> Reply:
     """The reply that `reply_as_json` wrote.
 
     Raises:
@@ -83,7 +84,14 @@ def read_reply(value: object) -> Reply:
     except ModelCallError as error:
         raise ValueError(error.message) from None
     return Reply(
-        value["text"], calls, finish_reason, Usage(*counts), latency_s, cost_usd, logprobs=tuple(map(float, logprobs))
+        text=value["text"],
+        tool_calls=calls,
+        finish_reason=finish_reason,
+        usage=Usage(*counts),
+        latency_s=latency_s,
+        cost_usd=cost_usd,
+        cached=cached,
+        logprobs=tuple(map(float, logprobs)),
     )
 
 

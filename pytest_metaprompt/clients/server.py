@@ -25,7 +25,7 @@ from pytest_metaprompt.clients.calls import (
 from pytest_metaprompt.clients.completions import error_text, read_usage
 from pytest_metaprompt.clients.connection import HttpAnswer, NoAnswerError
 from pytest_metaprompt.clients.http import Http, open_http, post
-from pytest_metaprompt.clients.pace import Paces, Turn
+from pytest_metaprompt.clients.pace import Paces, Turn, beyond
 from pytest_metaprompt.clients.rate import Rate
 from pytest_metaprompt.clients.rate_headers import retry_after_s
 from pytest_metaprompt.errors import BudgetExhaustedError, CallNotMadeError, ModelCallError
@@ -119,7 +119,7 @@ class ModelServer:
     async def _call(self, url: str, tries: _Tries) -> tuple[object, float]:
         # The first turn is waited for outside of the limit: how long the queue is, is not the server's doing.
         size = len(tries.payload) // 4 if self._token_rate else 0
-        turn = await self._pace.enter(self._rates, size=size)
+        turn = await self._pace.enter(self._rates, size=size, patience_s=tries.limit_s)
         tries.deadline = self._pace.clock.now() + tries.limit_s
         try:
             async with asyncio.timeout(tries.limit_s):
@@ -148,7 +148,7 @@ class ModelServer:
             self._pace.heard(answer.headers)
             if answer.status < 300:
                 self._pace.succeeded()
-                value = _read_json(answer)
+                value = _read_json(self._text_of(answer), answer)
                 self._settle(tries, value)
                 return value, asyncio.get_running_loop().time() - began
             trouble, wait_s, why = self._after(answer, tries, turn)
@@ -163,13 +163,13 @@ class ModelServer:
         Raises:
             ModelCallError: There is no use in another try.
         """
-        body = _read_error(answer)
+        body = _read_error(self._text_of(answer))
         trouble = ModelCallError(f"{answer.status}: {error_text(body) if body else '(no body)'}", status=answer.status)
         if answer.status == 401:
             trouble = ModelCallError(f"401: {self._address.about_key()}")
             self._pace.refuse(trouble.message)
         elif answer.status == 429 and _is_spent(body):
-            self._pace.refuse(self._address.without_key(trouble.message))
+            self._pace.refuse(trouble.message)
         elif _may_try_again(answer):
             asked_s = retry_after_s(answer.headers, date=self._pace.clock.date())
             if answer.status == 429:
@@ -185,8 +185,7 @@ class ModelServer:
         if most is not None and tries.done > most:
             raise trouble
         if self._pace.clock.now() + wait_s > tries.deadline:
-            told = f"{trouble.message} (the wait of {wait_s:.3g} s goes beyond timeout_s, {tries.limit_s:g} s)"
-            raise ModelCallError(told)
+            raise ModelCallError(beyond(trouble.message, wait_s, tries.limit_s))
         if wait_s > 0:
             await self._pace.sleep(wait_s, why)
 
@@ -202,11 +201,15 @@ class ModelServer:
             self._token_rate.settle(self._pace.clock.now(), expected=len(tries.payload) // 4, used=used)
 
     def _told(self, tries: _Tries, error: ModelCallError) -> ModelCallError:
-        said = one_line(self._address.without_key(error.message))
+        said = one_line(self._address.without_secrets(error.message))
         if tries.done > 1:
             said += f" (tried {tries.done} times)"
         kind = CallNotMadeError if isinstance(error, CallNotMadeError) and tries.done == 0 else ModelCallError
         return kind(f"{tries.request.model}: {said}", retries=tries.retries, status=error.status)
+
+    def _text_of(self, answer: HttpAnswer) -> str:
+        """The body, without the secrets that a server repeats: what is not read can neither be shown nor stored."""
+        return self._address.without_secrets(answer.body.decode("utf-8", errors="replace"))
 
     def _http(self) -> Http:
         """The connections of the running event loop; they cannot be used from another."""
@@ -253,13 +256,12 @@ def _rates(paces: Paces, model: object, params: Mapping[str, Json]) -> tuple[tup
     return tuple(rate for rate in (call_rate, token_rate) if rate is not None), token_rate
 
 
-def _read_json(answer: HttpAnswer) -> object:
-    """The value of the body.
+def _read_json(text: str, answer: HttpAnswer) -> object:
+    """The value of the body's text.
 
     Raises:
         ModelCallError: It is not JSON.
     """
-    text = answer.body.decode("utf-8", errors="replace")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -268,9 +270,8 @@ def _read_json(answer: HttpAnswer) -> object:
         raise ModelCallError(f"the reply is not a JSON object: {text or '(no body)'}") from None
 
 
-def _read_error(answer: HttpAnswer) -> object:
+def _read_error(text: str) -> object:
     """The body of an error, read as JSON where it is that."""
-    text = answer.body.decode("utf-8", errors="replace")
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

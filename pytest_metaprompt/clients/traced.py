@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
 
 from pytest_metaprompt.clients.calls import sent_params
-from pytest_metaprompt.clients.identity import SERVED
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.results import Reply, Request
@@ -35,14 +34,15 @@ _COUNTS = {
     "top_k": "gen_ai.request.top_k",
 }
 _PROVIDERS = {"openai-responses": "openai"}
+_API_TYPES = {"openai": "chat_completions", "openai-responses": "responses"}
 _PORTS = {"http": 80, "https": 443}
 
 
 class FindUrl(Protocol):
-    """Tells where a model behind a server is asked."""
+    """Tells where a model is asked."""
 
-    def __call__(self, spec: ModelSpec, /) -> str:
-        """The address of its server."""
+    def __call__(self, spec: ModelSpec, /) -> str | None:
+        """The address of its server; None for a model without one."""
 
 
 class TracedClient:
@@ -79,7 +79,7 @@ class TracedClient:
                 # The message may quote what the model said.
                 span.set_status(Status(StatusCode.ERROR, error.message if self._contents else None))
                 raise
-            span.set_attributes(dict(_answered(reply)))
+            span.set_attributes(dict(_answered(reply, embeds=self._operation == "embeddings")))
             if self._contents:
                 span.set_attribute("gen_ai.output.messages", _output(reply))
             return reply
@@ -90,10 +90,14 @@ class TracedClient:
             "gen_ai.provider.name": _PROVIDERS.get(spec.provider, spec.provider),
             "gen_ai.request.model": spec.name,
             **dict(_params(sent_params(request))),
-            **_place(self._find_url(spec) if spec.provider in SERVED else None),
+            **_place(self._find_url(spec)),
         }
+        if spec.provider in _API_TYPES and self._operation == "chat":
+            attributes["openai.api.type"] = _API_TYPES[spec.provider]
         if self._contents:
-            attributes["gen_ai.input.messages"] = json.dumps([_input(message) for message in request.messages])
+            attributes["gen_ai.input.messages"] = json.dumps(
+                [_input(message) for message in request.messages], default=dict
+            )
         return attributes
 
 
@@ -104,6 +108,11 @@ def _params(params: Mapping[str, Json]) -> Iterator[tuple[str, Value]]:
             yield _NUMBERS[key], float(value)  # type: ignore[arg-type]  # a number, as said above
         elif key in _COUNTS and isinstance(value, int) and not isinstance(value, bool):
             yield _COUNTS[key], value
+    count, effort = params.get("n"), params.get("reasoning_effort")
+    if isinstance(count, int) and not isinstance(count, bool) and count != 1:
+        yield "gen_ai.request.choice.count", count
+    if isinstance(effort, str):
+        yield "gen_ai.request.reasoning.level", effort
     stop = params.get("stop")
     if isinstance(stop, str | list):
         yield "gen_ai.request.stop_sequences", [stop] if isinstance(stop, str) else [str(one) for one in stop]
@@ -119,11 +128,17 @@ def _place(url: str | None) -> dict[str, Value]:
     return {"server.address": parts.hostname, "server.port": parts.port or _PORTS.get(parts.scheme, 443)}
 
 
-def _answered(reply: Reply) -> Iterator[tuple[str, Value]]:
+def _answered(reply: Reply, *, embeds: bool) -> Iterator[tuple[str, Value]]:
+    usage = reply.usage
     if reply.finish_reason is not None:
         yield "gen_ai.response.finish_reasons", [reply.finish_reason]
-    yield "gen_ai.usage.input_tokens", reply.usage.input_tokens
-    yield "gen_ai.usage.output_tokens", reply.usage.output_tokens
+    yield "gen_ai.usage.input_tokens", usage.input_tokens
+    if not embeds:
+        yield "gen_ai.usage.output_tokens", usage.output_tokens
+    if usage.cached_input_tokens:
+        yield "gen_ai.usage.cache_read.input_tokens", usage.cached_input_tokens
+    if usage.reasoning_tokens:
+        yield "gen_ai.usage.reasoning.output_tokens", usage.reasoning_tokens
 
 
 def _input(message: Message) -> dict[str, object]:
@@ -139,11 +154,21 @@ def _input(message: Message) -> dict[str, object]:
 def _call(call: Mapping[str, Json]) -> dict[str, object]:
     function = call.get("function")
     named = function if isinstance(function, Mapping) else call
-    return {"id": call.get("id"), "name": named.get("name"), "arguments": named.get("arguments")}
+    return {"id": call.get("id"), "name": named.get("name"), "arguments": _as_object(named.get("arguments"))}
+
+
+def _as_object(arguments: Json) -> Json:
+    """The arguments as the conventions want them: no text of JSON, where they are that."""
+    try:
+        read: Json = json.loads(arguments) if isinstance(arguments, str) else arguments
+    except (ValueError, RecursionError):
+        return arguments
+    return read if isinstance(read, Mapping) else arguments
 
 
 def _output(reply: Reply) -> str:
     parts: list[dict[str, object]] = [{"type": "text", "content": reply.text}] if reply.text else []
     for call in reply.tool_calls:
-        parts.append({"type": "tool_call", "id": call.id, "name": call.name, "arguments": call.raw_arguments})
+        told = _as_object(call.raw_arguments)
+        parts.append({"type": "tool_call", "id": call.id, "name": call.name, "arguments": told})
     return json.dumps([{"role": "assistant", "parts": parts, "finish_reason": reply.finish_reason or "unknown"}])

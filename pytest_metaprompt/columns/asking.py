@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_metaprompt.columns.chat import shaped
+from pytest_metaprompt.columns.chat import chat_messages, shaped
 from pytest_metaprompt.columns.checks import rendered_check
 from pytest_metaprompt.columns.memory import Memory
 from pytest_metaprompt.columns.rendering import (
@@ -150,14 +150,17 @@ class _Asking:
 
 
 def column_messages(suite: Suite, case: Case, routine: Routine) -> tuple[Message, ...]:
-    """The messages that a provider sees for a test that stands alone.
+    """The messages that a provider sees for a test that stands alone; those of a chat, too, if it gets one text.
 
     Raises:
         RoutineError: The prompt cannot be rendered.
     """
     try:
         situation = _situation(suite, case, 0)
-        return build_request(render_column(routine, situation, case.vars), situation).messages
+        rendered = render_column(routine, situation, case.vars)
+        if routine.form in ("messages-json", "messages-yaml"):
+            return chat_messages(rendered.prompt, provider="openai")
+        return build_request(rendered, situation).messages
     except MetapromptError as error:
         raise RoutineError(error.message, where=error.where, hint=error.hint) from error
 

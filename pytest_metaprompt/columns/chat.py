@@ -50,7 +50,7 @@ def shaped(reply: Reply, *, parsed: bool) -> Reply:
     if parsed and not reply.tool_calls:
         try:
             return with_output(reply, json.loads(reply.text))
-        except ValueError:
+        except (ValueError, RecursionError):
             return reply
     return reply
 

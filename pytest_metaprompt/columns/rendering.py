@@ -119,12 +119,20 @@ def render_texts(value: Json, values: Mapping[str, Json]) -> Json:
 
 
 def _as_text(raw: str, values: Mapping[str, Json]) -> str:
-    """The prompt rendered with vars that are rendered themselves, unless one asks for what is not there."""
+    return render_leniently(raw, rendered_vars(values))
+
+
+def rendered_vars(values: Mapping[str, Json]) -> dict[str, Json]:
+    """The vars as a prompt that is a text sees them: rendered themselves, unless one asks for what is not there.
+
+    Raises:
+        NunjucksError: One of them is no template.
+    """
     rendered: dict[str, Json] = {}
     for name, value in values.items():
         is_template = isinstance(value, str) and not names_unknown(value, values)
         rendered[name] = render_leniently(value, values) if is_template and isinstance(value, str) else value
-    return render_leniently(raw, rendered)
+    return rendered
 
 
 def _refuse_constant(name: str) -> Json:

@@ -27,12 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         MetapromptError: There is no such batch, or the server does not do it.
     """
-    found = {sent.batch: sent for sent in BatchLog(arguments.root / OWN_FOLDER).read()}
+    batches = BatchLog(arguments.root / OWN_FOLDER).read()
     if arguments.cancel is None:
-        for sent in found.values():
+        for sent in batches:
             print(_line(sent))
-        print(f"{len(found)} {'batch' if len(found) == 1 else 'batches'} under way or not fetched yet")
+        print(f"{len(batches)} {'batch' if len(batches) == 1 else 'batches'} under way or not fetched yet")
         return 0
+    found = {sent.batch: sent for sent in batches if sent.batch}
     if arguments.cancel not in found:
         raise MetapromptError(f"no batch {arguments.cancel!r} here", hint=did_you_mean(arguments.cancel, found))
     print(asyncio.run(_cancel(found[arguments.cancel])))
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _line(sent: Sent) -> str:
     began = datetime.fromtimestamp(sent.began, UTC).isoformat(timespec="seconds")
-    return f"{sent.batch}  {sent.model}  {len(sent.keys)} requests  begun {began}  at {sent.server}"
+    name = sent.batch or f"(perhaps begun, of {sent.file})"
+    return f"{name}  {sent.model}  {len(sent.keys)} requests  begun {began}  at {sent.server}"
 
 
 async def _cancel(sent: Sent) -> str:

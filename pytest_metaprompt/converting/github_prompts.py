@@ -12,19 +12,12 @@ from collections.abc import Mapping
 
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
 from pytest_metaprompt.formats.github import PARAMETERS
+from pytest_metaprompt.formats.github_judges import rubric_of
 from pytest_metaprompt.formats.records import parse_json
 from pytest_metaprompt.suites import Json, Message
 
 _KNOWN = frozenset({"name", "description", "model", "messages", "testData", "evaluators", "modelParameters"})
 _FORMATS = frozenset({"responseFormat", "jsonSchema"})
-_JUDGE = "github:openai/gpt-4o"
-_RUBRICS: Mapping[str, str] = {
-    "similarity": "The reply means the same as this right answer: {{expected}}",
-    "coherence": "The reply is coherent: its ideas follow from one another and answer the question.",
-    "fluency": "The reply is fluent: well-formed sentences, correct grammar, the right words.",
-    "relevance": "The reply is relevant: it addresses the question and leaves out nothing that matters to it.",
-    "groundedness": "The reply is grounded: everything that it claims is supported by what it was given.",
-}
 
 
 def convert_github_prompt(source: Source) -> Draft:
@@ -84,12 +77,8 @@ def _assertion(draft: Draft, evaluator: Mapping[str, Json]) -> dict[str, Json] |
     of = f"evaluator {name}"
     if "string" in evaluator:
         return _string(draft, as_mapping(evaluator["string"]), of=of, metric=name)
-    if "llm" in evaluator:
-        return _judged(draft, as_mapping(evaluator["llm"]), of=of, metric=name)
-    uses = (as_str(evaluator.get("uses")) or "").removeprefix("github/")
-    if uses in _RUBRICS:
-        stars = "its scale of five stars"
-        return draft.rubric(_RUBRICS[uses], of=of, judge=_JUDGE, instead_of=stars, metric=name)
+    if rubric := rubric_of(evaluator):
+        return draft.rubric(rubric.text, of=of, judge=rubric.judge, instead_of=rubric.instead_of, metric=name)
     draft.leave_out(of, f"there is no evaluator {evaluator.get('uses')!r}")
     return None
 
@@ -118,16 +107,3 @@ def _edge(draft: Draft, text: str, *, at_start: bool, of: str, metric: str) -> d
         return None
     method = f"output.strip().lower().{side[:-1]}swith(str(context['vars'][{name[1]!r}]).lower())"
     return draft.assertion("python", method, of=of, metric=metric)
-
-
-def _judged(draft: Draft, judge: Mapping[str, Json], *, of: str, metric: str) -> dict[str, Json] | None:
-    passing = [str(as_mapping(choice).get("choice")) for choice in as_list(judge.get("choices")) if _passes(choice)]
-    rubric = (as_str(judge.get("prompt")) or "").replace("{{completion}}", "(the reply)")
-    text = f"{rubric.strip()}\n\nPass if the answer would be: {', '.join(passing)}." if passing else rubric
-    model = f"github:{judge['modelId']}" if as_str(judge.get("modelId")) else _JUDGE
-    return draft.rubric(text, of=of, judge=model, instead_of="its choices", metric=metric)
-
-
-def _passes(choice: Json) -> bool:
-    score = as_mapping(choice).get("score")
-    return isinstance(score, int | float) and score > 0

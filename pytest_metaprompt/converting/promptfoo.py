@@ -1,217 +1,224 @@
-"""promptfoo: the plain part of a `promptfooconfig.yaml`; what a suite cannot say is left out by name.
+"""promptfoo: what of a config a suite can say, read as the config itself is when it runs; the rest is named.
 
-Source: https://www.promptfoo.dev/docs/configuration/reference/. The whole of it, with several prompts and providers,
-templates and JavaScript, is for the config itself to be run, not for a suite made of it.
+A suite has one routine and one target: the first prompt and the first provider that it can have. Every test of theirs
+becomes the cases that it stands for, with its vars as the prompt sees them.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
-from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
-from pytest_metaprompt.files import FILE_PREFIX, read_text
+from pytest_metaprompt.columns.rendering import rendered_vars
+from pytest_metaprompt.columns.variables import load_variables, resolve_variables
+from pytest_metaprompt.converting.drafts import Draft, Source
+from pytest_metaprompt.converting.promptfoo_checks import Checks
+from pytest_metaprompt.converting.promptfoo_models import first_target
+from pytest_metaprompt.errors import MetapromptError
+from pytest_metaprompt.files import FILE_PREFIX
 from pytest_metaprompt.formats.marked import read_marked
-from pytest_metaprompt.formats.tables import CsvForm, read_rows
-from pytest_metaprompt.suites import Json, Message
+from pytest_metaprompt.formats.promptfoo.cases import ColumnCase, read_cases
+from pytest_metaprompt.formats.promptfoo.document import Fields, env_texts, read_document
+from pytest_metaprompt.formats.promptfoo.files import Folder
+from pytest_metaprompt.formats.promptfoo.prompts import Prompt, read_prompts
+from pytest_metaprompt.formats.promptfoo.providers import Provider
+from pytest_metaprompt.js_values import js_value
+from pytest_metaprompt.nunjucks import render_nunjucks
+from pytest_metaprompt.routines import open_routine
+from pytest_metaprompt.suites import ColumnTest, Json, Message
+from pytest_metaprompt.templates import as_text, placeholder_names
 
-_READ = frozenset({"description", "prompts", "providers", "targets", "tests", "defaultTest"})
-_TEST = frozenset({"description", "vars", "assert"})
-_CONFIG: Mapping[str, str] = {"apiBaseUrl": "base_url", "apiKeyEnvar": "api_key_env"}
+_READ = frozenset(
+    {"description", "prompts", "providers", "targets", "tests", "scenarios", "defaultTest", "env", "assertionTemplates"}
+)
 _MORE_THAN_A_NAME = re.compile(r"\{%|\{#|\{\{(?!\s*[A-Za-z_][\w-]*(?:\.[\w-]+)*\s*\}\})")
-_SHORT = re.compile(r"(?P<type>[a-z-]+)(?:\((?P<threshold>[\d.]+)\))?(?::\s*(?P<value>.*))?", re.DOTALL)
-_TABLE_COLUMNS = re.compile(r"__(expected\d*|description)")
+_UNNAMED = re.compile(r"(?:test-[0-9a-f]{8}|row-\d+)(?:-\d+)?")
+_TEXT_FILES = (".txt", ".md", ".json", ".yaml", ".yml")
 
 
 def convert_promptfoo(source: Source) -> Draft:
     """The suite of the first prompt and the first provider that a suite can have.
 
     Raises:
-        MetapromptError: There is no such prompt, or no test of which something can be checked.
+        MetapromptError: The config cannot be read, there is no such prompt, or no test of which something can be
+            checked.
     """
-    draft, config = Draft(source), as_mapping(source.content)
-    draft.description = as_str(config.get("description"))
-    for key in sorted(config.keys() - _READ):
+    draft, path = Draft(source), source.path.absolute()
+    top, folder = read_document(path, root=path.parent), Folder(path, path.parent)
+    draft.description = top.text("description")
+    for key in sorted(top.entries.keys() - _READ):
         draft.leave_out(key, "a suite has no such setting")
-    draft.prompt = _prompt(draft, as_list(config.get("prompts")))
-    draft.target = _target(draft, as_list(config.get("providers") or config.get("targets")))
-    default = as_mapping(config.get("defaultTest"))
-    _leave_out_more(draft, default, "defaultTest")
-    draft.vars = _vars(draft, default.get("vars"), "defaultTest")
-    draft.asserts = _asserts(draft, default.get("assert"), "defaultTest")
-    for number, test in enumerate(_tests(draft, config.get("tests")), start=1):
-        _add(draft, test, of=f"test {number}")
+    prompt = _first(draft, read_prompts(top, folder))
+    draft.prompt = _messages(draft, prompt, folder)
+    provider = first_target(draft, top, folder, config=prompt.config)
+    cases = read_cases(top, folder, env_texts(top.entries.get("env")))
+    edges = _put_around(draft, prompt, cases)
+    reader = _Reader(draft, folder, prompt, provider, Checks(draft, folder, provider), edges)
+    for one in cases:
+        reader.add(one)
     if not draft.cases:
-        raise draft.refuse("there is no test of which something can be checked")
+        raise draft.refuse(
+            "there is no test of which something can be checked", hint=f"run it as it is: pytest {path.name}"
+        )
+    _share(draft, top)
     return draft
 
 
-def _prompt(draft: Draft, prompts: list[Json]) -> tuple[Message, ...]:
+def _first(draft: Draft, prompts: Sequence[Prompt]) -> Prompt:
     if not prompts:
         raise draft.refuse("the config has no prompt")
     for number in range(2, len(prompts) + 1):
         draft.leave_out(f"prompt {number}", "a suite has one routine")
-    first = prompts[0] if isinstance(prompts[0], str) else as_mapping(prompts[0]).get("raw")
-    text = as_str(first) or as_str(as_mapping(prompts[0]).get("id")) or ""
-    path = _path(draft, text)
-    if path:
-        text = read_text(path).text
-    messages = _messages(text) or (Message("user", text.strip()),)
+    return prompts[0]
+
+
+def _messages(draft: Draft, prompt: Prompt, folder: Folder) -> tuple[Message, ...]:
+    if prompt.function is not None or prompt.command is not None:
+        raise draft.refuse(f"the prompt {prompt.short!r} comes out of a program")
+    routine = open_routine(prompt.routine, root=folder.root)
+    messages = tuple(Message(part.role, part.text) for part in routine.parts)
+    if routine.form == "user" and routine.text.lstrip().startswith("- role:"):
+        messages = _from_yaml(draft, routine.text)
+    elif routine.form == "user" and _is_json_list(routine.text):
+        raise draft.refuse("the prompt is a chat in JSON with more in it than roles and texts")
     if any(_MORE_THAN_A_NAME.search(message.content) for message in messages):
         raise draft.refuse("the prompt is a template with more in it than {{name}}")
     return messages
 
 
-def _path(draft: Draft, text: str) -> Path | None:
-    is_named = text.startswith(FILE_PREFIX)
-    path = draft.source.path.parent / text.removeprefix(FILE_PREFIX)
-    if is_named and not path.is_file():
-        raise draft.refuse(f"the file {text!r} is not there")
-    looks_named = "\n" not in text and len(text) < 200 and path.suffix in (".txt", ".md", ".json", ".yaml", ".yml")
-    return path if is_named or (looks_named and path.is_file()) else None
-
-
-def _messages(text: str) -> tuple[Message, ...]:
-    """The chat that a prompt is, if it is one in JSON or YAML."""
-    is_yaml = text.lstrip().startswith("- role:")
+def _is_json_list(text: str) -> bool:
     try:
-        chat = read_marked(text, "prompt").root.plain() if is_yaml else json.loads(text)
-    except ValueError:
-        return ()
-    found = [as_mapping(item) for item in as_list(chat)] if isinstance(chat, list) else []
-    return tuple(Message(str(item.get("role")), str(item.get("content"))) for item in found)
+        return isinstance(json.loads(text), list)
+    except (ValueError, RecursionError):
+        return False
 
 
-def _target(draft: Draft, providers: list[Json]) -> Json:
-    found: Json = None
-    for provider in providers:
-        target = _model(draft, provider)
-        if target is None or found is not None:
-            name = provider if isinstance(provider, str) else as_mapping(provider).get("id") or provider
-            draft.leave_out(f"provider {name}", "a suite has one target" if target else "it is no model of a suite")
-        found = target if found is None else found
-    return found
+def _from_yaml(draft: Draft, text: str) -> tuple[Message, ...]:
+    chat = read_marked(text, "the prompt").root.plain()
+    found = [one for one in chat if isinstance(one, Mapping)] if isinstance(chat, list) else []
+    messages = tuple(
+        Message(str(one.get("role")), content) for one in found if isinstance(content := one.get("content"), str)
+    )
+    if not messages or len(messages) < len(found):
+        raise draft.refuse("the prompt is a chat in YAML with more in it than roles and texts")
+    return messages
 
 
-def _model(draft: Draft, provider: Json) -> Json:
-    written = as_mapping(provider)
-    name = as_str(provider) or as_str(written.get("id"))
-    config = as_mapping(written.get("config"))
-    if name is None and len(written) == 1:
-        (name,), (inner,) = written.keys(), written.values()
-        config = as_mapping(as_mapping(inner).get("config"))
-    if name == "echo":
-        return "echo:"
-    parts = (name or "").split(":")
-    if parts[0] != "openai" or len(parts) < 2 or (len(parts) > 2 and parts[1] not in ("chat", "responses")):
-        return None
-    provider_name = "openai-responses" if parts[1] == "responses" else "openai"
-    model = f"{provider_name}:{parts[-1] if len(parts) == 2 else ':'.join(parts[2:])}"
-    if "apiKey" in config:
-        draft.leave_out("apiKey", "a key does not belong into a suite: put it into an environment variable")
-    settings = {_CONFIG.get(key, key): value for key, value in config.items() if key != "apiKey"}
-    if isinstance(tools := settings.get("tools"), str):
-        settings["tools"] = tools.removeprefix(FILE_PREFIX)
-    return {"model": model, **settings} if settings else model
+def _put_around(draft: Draft, prompt: Prompt, cases: Sequence[ColumnCase]) -> tuple[str, str]:
+    """The prefix and suffix that most tests have, which become a part of the prompt; a chat has none."""
+    tests = [one.case.column_test or ColumnTest() for one in cases]
+    edges = Counter((test.prefix, test.suffix) for test in tests).most_common(1)
+    prefix, suffix = edges[0][0] if edges else ("", "")
+    if prompt.routine.form != "user" or len(draft.prompt) != 1 or _MORE_THAN_A_NAME.search(prefix + suffix):
+        return "", ""
+    message = draft.prompt[0]
+    draft.prompt = (Message(message.role, f"{prefix}{message.content}{suffix}"),)
+    return prefix, suffix
 
 
-def _tests(draft: Draft, tests: Json) -> list[Mapping[str, Json]]:
-    found: list[Mapping[str, Json]] = []
-    for test in as_list(tests):
-        if isinstance(test, str):
-            found.extend(_from_file(draft, test))
-        else:
-            found.append(as_mapping(test))
-    return found
+class _Reader:
+    """Turns the tests of a config into cases. `edges` are the prefix and the suffix that the prompt has by now."""
+
+    def __init__(
+        self,
+        draft: Draft,
+        folder: Folder,
+        prompt: Prompt,
+        provider: Provider | None,
+        checks: Checks,
+        edges: tuple[str, str],
+    ) -> None:
+        self._edges = edges
+        self._draft = draft
+        self._folder = folder
+        self._prompt = prompt
+        self._provider = provider
+        self._checks = checks
+        self._names = {name for message in draft.prompt for name in placeholder_names(message.content)}
+        self._text = "\n".join(message.content for message in draft.prompt)
+        self._seen: list[Mapping[str, Json]] = []
+
+    def add(self, one: ColumnCase) -> None:
+        """Adds a case, or notes why it is left out."""
+        of = f"test {one.origin + 1}"
+        if reason := self._beyond(one):
+            self._draft.leave_out(of, reason)
+            return
+        try:
+            values = self._values(one.case.vars)
+        except MetapromptError as error:
+            self._draft.leave_out(of, error.message)
+            return
+        asserts: list[Json] = [
+            found for check in one.case.assertions if (found := self._checks.read(check, values, of))
+        ]
+        if one.case.threshold is not None and asserts:
+            asserts = [found for found in [self._checks.together(asserts, one.case.threshold, of)] if found]
+        unnamed = _UNNAMED.fullmatch(one.case.id) and values not in self._seen
+        self._seen.append(values)
+        self._draft.add_case({"id": None if unnamed else one.case.id, "vars": values, "assert": asserts}, of=of)
+
+    def _beyond(self, one: ColumnCase) -> str | None:
+        """Why a suite has no such case."""
+        if one.prompts is not None and not any(self._prompt.matches(name) for name in one.prompts):
+            return "it is for another prompt"
+        provider = self._provider
+        if one.providers is not None and provider is not None and not any(map(provider.matches, one.providers)):
+            return "it is for another provider"
+        test = one.case.column_test or ColumnTest()
+        telling = sorted(_telling(test))
+        telling += ["prefix or suffix"] if (test.prefix, test.suffix) != self._edges else []
+        # Without such a key the test would ask for something else.
+        return f"a case knows no {', '.join(map(repr, telling))}" if telling else None
+
+    def _values(self, given: Mapping[str, Json]) -> dict[str, Json]:
+        """The vars as the prompt sees them."""
+        for name, value in given.items():
+            if isinstance(value, str) and value.startswith(FILE_PREFIX) and not value.endswith(_TEXT_FILES):
+                raise MetapromptError(f"its var {name!r} comes from {value!r}")
+        values = {name: js_value(value) for name, value in given.items()}
+        values = resolve_variables(load_variables(values, folder=self._folder.path, prompt=self._text))
+        is_chat = self._prompt.routine.form in ("messages-json", "messages-yaml")
+        values = dict(values) if is_chat else rendered_vars(values)
+        for name in self._names - {"env"}:
+            if "." not in name:
+                values[name] = _printed(values.get(name, ""))
+        return values
 
 
-def _from_file(draft: Draft, name: str) -> list[Mapping[str, Json]]:
-    path = draft.source.path.parent / name.removeprefix(FILE_PREFIX)
-    if path.suffix == ".csv" and path.is_file():
-        rows = read_rows(path, CsvForm(), shown=path.name)
-        return [_from_row(draft, {key: str(value) for key, value in row.cells.items()}) for row in rows]
-    if path.suffix in (".yaml", ".yml", ".json") and path.is_file():
-        return [as_mapping(item) for item in as_list(read_marked(read_text(path).text, path.name).root.plain())]
-    draft.leave_out(f"tests {name}", "only .csv, .yaml and .json files beside the config are read")
-    return []
+def _printed(value: Json) -> Json:
+    """A value that a suite puts into the prompt as promptfoo does: what is printed there, where the two differ."""
+    printed = render_nunjucks("{{ it }}", {"it": value})
+    return value if as_text(value) == printed else printed
 
 
-def _from_row(draft: Draft, row: Mapping[str, str]) -> Mapping[str, Json]:
-    wanted: list[Json] = [
-        _short(value) for key, value in row.items() if re.fullmatch(r"__expected\d*", key) and value.strip()
-    ]
-    for key in row:
-        if key.startswith("__") and not _TABLE_COLUMNS.fullmatch(key):
-            draft.leave_out(f"column {key}", "a suite has no such setting")
-    values = {key: value for key, value in row.items() if not key.startswith("__")}
-    return {"vars": values, "assert": wanted, "description": row.get("__description")}
+def _telling(test: ColumnTest) -> Iterator[str]:
+    told = {
+        "transform": test.transform,
+        "transformVars": test.transform_vars,
+        "storeOutputAs": test.store_as,
+        "providerOutput": test.output,
+        "provider": test.target,
+        "assertScoringFunction": test.scoring,
+    }
+    yield from (name for name, value in told.items() if value)
+    yield from test.config
 
 
-def _short(text: str) -> dict[str, Json]:
-    """`__expected` of a table: `type: value`, `type(threshold): value`, or the whole right reply."""
-    short = _SHORT.fullmatch(text.strip())
-    if short is None or (short["value"] is None and short["threshold"] is None and "-" not in short["type"]):
-        return {"type": "equals", "value": text}
-    kind = {"fn": "javascript", "eval": "javascript", "grade": "llm-rubric"}.get(short["type"], short["type"])
-    found: dict[str, Json] = {"type": kind}
-    if short["value"]:
-        is_list = kind.removeprefix("not-").endswith(("-any", "-all"))
-        value = short["value"]
-        found["value"] = [part.strip() for part in value.split(",")] if is_list else value
-    if short["threshold"]:
-        found["threshold"] = float(short["threshold"])
-    return found
-
-
-def _add(draft: Draft, test: Mapping[str, Json], *, of: str) -> None:
-    # Without such a key, a threshold or a recorded output, the test would ask for something else.
-    if telling := sorted(test.keys() - _TEST - {"metadata"}):
-        draft.leave_out(of, f"a case knows no {', '.join(map(repr, telling))}")
+def _share(draft: Draft, top: Fields) -> None:
+    """Puts the assertions that all cases begin with, and the vars of `defaultTest`, where a suite has them once."""
+    cases = [dict(case) for case in draft.cases if isinstance(case, Mapping)]
+    if not top.has("defaultTest") or len(cases) < 2:
         return
-    values = _vars(draft, test.get("vars"), of)
-    asserts: Json = _asserts(draft, test.get("assert"), of)
-    if any(isinstance(value, list) and value and isinstance(value[0], str) for value in values.values()):
-        draft.leave_out(of, "it stands for several tests, one for each item of a list in its vars")
+    every = [own for case in cases if isinstance(own := case.get("assert"), list)]
+    shared = 0
+    while len(every) == len(cases) and all(len(one) > shared and one[shared] == every[0][shared] for one in every):
+        shared += 1
+    if not shared:
         return
-    draft.add_case({"id": _id(draft, test, of), "vars": values, "assert": asserts}, of=of)
-
-
-def _id(draft: Draft, test: Mapping[str, Json], of: str) -> str | None:
-    """The description, where it can be a name: it is on one line, and no other test has it."""
-    name = as_str(test.get("description"))
-    if name is None or not name.strip():
-        return None
-    taken = any(as_mapping(case).get("id") == name for case in draft.cases)
-    if taken or not name.isprintable() or "::" in name or name != name.strip() or _MORE_THAN_A_NAME.search(name):
-        draft.leave_out(f"{of}: description", "it cannot be the name of a case, or another case has it")
-        return None
-    return name
-
-
-def _vars(draft: Draft, written: Json, of: str) -> dict[str, Json]:
-    found: dict[str, Json] = {}
-    for key, value in as_mapping(written).items():
-        if isinstance(value, str) and value.startswith(FILE_PREFIX):
-            path = draft.source.path.parent / value.removeprefix(FILE_PREFIX)
-            if path.suffix not in (".txt", ".md") or not path.is_file():
-                raise draft.refuse(f"{of}: the file {value!r} of the var {key!r} cannot be put into a suite")
-            value = read_text(path).text.strip("\n")
-        found[key] = value
-    return found
-
-
-def _asserts(draft: Draft, written: Json, of: str) -> list[Json]:
-    found: list[Json] = []
-    for item in as_list(written):
-        if _MORE_THAN_A_NAME.search(json.dumps(item)):
-            draft.leave_out(f"{of}: {as_mapping(item).get('type')}", "it is a template with more in it than {{name}}")
-        elif copied := draft.copied_assertion(as_mapping(item), of=of):
-            found.append(copied)
-    return found
-
-
-def _leave_out_more(draft: Draft, test: Mapping[str, Json], of: str) -> None:
-    for key in sorted(test.keys() - _TEST):
-        draft.leave_out(f"{of}: {key}", "a case has no such key")
+    draft.asserts = every[0][:shared]
+    for case, own in zip(cases, every, strict=True):
+        case["assert"] = own[shared:]
+    draft.cases = [{key: value for key, value in case.items() if value != []} for case in cases]

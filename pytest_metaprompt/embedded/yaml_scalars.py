@@ -32,7 +32,7 @@ def read_scalar(text: str, keys: Keys) -> str:
     Raises:
         RoutineError: The file is no YAML, or there is no text.
     """
-    tree = read_tree(text)
+    tree = read_tree(text, until=str(keys[0]) if keys else None)
     return _checked(tree.resolve(find(tree, keys).node), keys).value
 
 

@@ -78,8 +78,8 @@ class Found:
     repeated: bool = False
 
 
-def read_tree(text: str) -> Tree:
-    """The tree of a YAML text.
+def read_tree(text: str, *, until: str | None = None) -> Tree:
+    """The tree of a YAML text; with `until` no further than the first entry of that key at its top, if there is one.
 
     Raises:
         RoutineError: It is no YAML, or nested too deep.
@@ -89,6 +89,9 @@ def read_tree(text: str) -> Tree:
     try:
         for event in yaml.parse(text[shift:], Loader=_LOADER):
             builder.take(event)
+            if until is not None and builder.ended_with(until):
+                builder.cut()
+                break
     except (yaml.MarkedYAMLError, yaml.reader.ReaderError) as error:
         raise RoutineError(f"not valid YAML: {getattr(error, 'problem', None) or error}") from None
     if not builder.documents:
@@ -172,6 +175,20 @@ class _Builder:
             self.aliases.add(event.anchor)
             start, end = self._span(event)
             self._add(Node("alias", start, end, _column(event), event.anchor, in_flow=self._in_flow))
+
+    def ended_with(self, key: str) -> bool:
+        """Whether the entry of that key in the mapping at the top has just been read."""
+        if len(self._open) != 1 or self.documents:
+            return False
+        (top,) = self._open
+        is_whole = isinstance(top.event, yaml.MappingStartEvent) and len(top.children) % 2 == 0 and top.children
+        return bool(is_whole) and top.children[-2].kind == "scalar" and top.children[-2].value == key
+
+    def cut(self) -> None:
+        """Take what was read of the mapping at the top for all of it."""
+        top = self._open.pop()
+        start = self._after_properties(top.event)
+        self._add(Node("mapping", start, top.children[-1].end, _column(top.event), children=tuple(top.children)))
 
     def _close(self, end: yaml.MappingEndEvent | yaml.SequenceEndEvent) -> None:
         frame = self._open.pop()

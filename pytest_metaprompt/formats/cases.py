@@ -17,7 +17,7 @@ from pytest_metaprompt.formats.messages import read_messages
 from pytest_metaprompt.formats.problems import Problems
 from pytest_metaprompt.formats.slugs import slug_of
 from pytest_metaprompt.suites import Assertion, Case, Json, Message, Split
-from pytest_metaprompt.templates import as_text
+from pytest_metaprompt.templates import as_text, placeholder_names
 
 CheckAssertion = Callable[[Assertion], None]
 """Returns if an assertion can work, else raises a `MetapromptError`."""
@@ -84,7 +84,8 @@ def read_case(form: CaseForm, defaults: Defaults, *, problems: Problems, check: 
         protected="protected" in form.entries and form.entries["protected"].value is True,
         simulation=simulation,
     )
-    _check_assertions(case, form, check, problems)
+    written = [*defaults.assertions, *([form.entries["expect"]] if expect else []), *form.items("assert")]
+    _check_assertions(case, written, form, check, problems)
     _check_case(case, form, problems)
     return case
 
@@ -181,18 +182,29 @@ def _read_split(form: CaseForm, filling: Filling) -> Split | None:
         return None
     split = filling.text(form.entries["split"])
     if split not in _SPLITS:
-        filling.problems.add(form.where, f"unknown split {split!r}", hint=did_you_mean(split, _SPLITS))
+        message = f"unknown split {split!r}{_columns(form.entries['split'], form)}"
+        filling.problems.add(form.where, message, hint=did_you_mean(split, _SPLITS))
     return _SPLITS.get(split)
 
 
-def _check_assertions(case: Case, form: CaseForm, check: CheckAssertion, problems: Problems) -> None:
-    for assertion in case.assertions:
+def _check_assertions(
+    case: Case, written: Iterable[Marked], form: CaseForm, check: CheckAssertion, problems: Problems
+) -> None:
+    for assertion, node in zip(case.assertions, written, strict=True):
         try:
             check(assertion)
         except MetapromptError as error:
-            message = f"{error.message} in the case at {case.where}" if form.from_row else error.message
+            row = f" in the case at {case.where}{_columns(node, form)}"
+            message = f"{error.message}{row}" if form.from_row else error.message
             where = error.where or assertion.where or case.where
             problems.add(where, message, hint=error.hint, once_for=error.message)
+
+
+def _columns(node: Marked, form: CaseForm) -> str:
+    """Which columns of its row something is taken from, as the end of a sentence."""
+    names = {name.partition(".")[0] for name in placeholder_names(json.dumps(node.plain()))}
+    columns = [repr(name) for name in form.vars if name in names] if form.from_row else []
+    return f", column {' and '.join(columns)}" if columns else ""
 
 
 def _check_case(case: Case, form: CaseForm, problems: Problems) -> None:

@@ -2,7 +2,8 @@
 
 The meaning is that of `gh models eval` (https://github.com/github/gh-models, `cmd/eval`): `contains`, `startsWith` and
 `endsWith` take upper and lower case for the same, white space around the reply does not matter to them. Other than
-there, `{{name}}` is filled in evaluators, too, as GitHub's own pages do, and every check of an evaluator counts.
+there, `{{name}}` is filled in evaluators, too, as GitHub's own pages do, every check of an evaluator counts, and judges
+are asked in our own words.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError, did_you_mean
 from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, check_unique, read_id
 from pytest_metaprompt.formats.filling import Filling
+from pytest_metaprompt.formats.github_judges import BUILT_IN, rubric_of
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.models import ParseModel
 from pytest_metaprompt.formats.problems import Problems, read_tree, shown_path
@@ -33,7 +35,9 @@ PARAMETERS: Mapping[str, str] = {
 }
 """The parameters of a model as these files write them, and as a request does."""
 _FORMATS = ("text", "json_object", "json_schema")
-_NO_JUDGE = "only string evaluators can be checked; write the check as string: {contains: ...}, or in a native suite"
+_KNOWN_EVALUATORS = (
+    f"write  string: {{contains: ...}},  llm: {{prompt: ..., choices: [...]}}  or one of {', '.join(BUILT_IN)}"
+)
 
 
 def _literally(text: str) -> str:
@@ -63,6 +67,7 @@ def read_github(path: Path, *, root: Path, parse_model: ParseModel, check_assert
         routine=RoutineRef(path=path, where=problems.at(1), form="messages-yaml"),
         cases=reader.cases(),
         target=reader.target(),
+        judge=reader.judge(),
         objective=reader.text("description") or reader.text("name"),
     )
     problems.raise_if_any()
@@ -99,9 +104,19 @@ class _Reader:
             return ModelSpec(spec.provider, spec.name, {**self._parameters(), **self._response_format()})
         return None
 
+    def judge(self) -> ModelSpec | None:
+        """The model of the first evaluator that asks one."""
+        asked = [model for node in self._evaluators() if (model := _judge_of(node)) is not None]
+        return self.parse_model(asked[0]) if asked else None
+
+    def _evaluators(self) -> tuple[Marked, ...]:
+        node = self.top.mapping().get("evaluators")
+        return node.value if node is not None and isinstance(node.value, tuple) else ()
+
     def cases(self) -> tuple[Case, ...]:
         rows, evaluators = self._listed("testData"), self._listed("evaluators")
-        checks = [check for node in evaluators for check in self._checks(node)]
+        judge = self.judge()
+        checks = [check for node in evaluators for check in self._checks(node, judge)]
         read = []
         for row in rows:
             if not isinstance(row.value, dict):
@@ -117,7 +132,8 @@ class _Reader:
         for check in checks:
             with self.problems.noting(form.where):
                 kind, value = check.read(fill(check.text, form.vars))
-                assertion = Assertion(kind, value, metric=check.name, where=self.problems.at(check.line))
+                where = self.problems.at(check.line)
+                assertion = Assertion(kind, value, metric=check.name, settings=check.settings, where=where)
                 self.check(assertion)
                 assertions.append(assertion)
         answers = [as_text(one.value) for one in assertions if one.kind == "equals"]
@@ -129,11 +145,18 @@ class _Reader:
             answer=answers[0] if len(answers) == 1 else None,
         )
 
-    def _checks(self, node: Marked) -> Iterator[_Check]:
+    def _checks(self, node: Marked, judge: ModelSpec | None) -> Iterator[_Check]:
         entries = node.mapping() if isinstance(node.value, dict) else {}
         name = as_text(entries["name"].plain()) if "name" in entries else None
+        if rubric := rubric_of(_evaluator(node)):
+            # The first judge is the suite's, which an option may replace.
+            own = str(judge) != rubric.judge
+            settings: dict[str, Json] = {"provider": rubric.judge} if own else {}
+            yield _Check(lambda text: ("llm-rubric", text), rubric.text, name, node.line, settings)
+            return
         if "string" not in entries:
-            self._add(node, f"the evaluator {name!r} {_why_not(entries)}", _NO_JUDGE)
+            uses = f"uses {entries['uses'].plain()}, which is not known" if "uses" in entries else "checks nothing"
+            self._add(node, f"the evaluator {name!r} {uses}", _KNOWN_EVALUATORS)
             return
         string = entries["string"]
         if not isinstance(string.value, dict) or not string.value:
@@ -195,6 +218,7 @@ class _Check:
     text: str
     name: str | None
     line: int
+    settings: Mapping[str, Json] = field(default_factory=dict)
 
 
 _NEEDED: Mapping[str, str] = {
@@ -203,12 +227,14 @@ _NEEDED: Mapping[str, str] = {
 }
 
 
-def _why_not(entries: Mapping[str, Marked]) -> str:
-    """What an evaluator does in place of looking for a string."""
-    if "uses" in entries:
-        return f"uses {entries['uses'].plain()}, which cannot be checked"
-    return "asks a model, which cannot be checked" if "llm" in entries else "checks nothing"
-
-
 def _values(row: Marked) -> dict[str, Json]:
     return {key: value.plain() for key, value in row.mapping().items()}
+
+
+def _judge_of(node: Marked) -> str | None:
+    rubric = rubric_of(_evaluator(node))
+    return None if rubric is None else rubric.judge
+
+
+def _evaluator(node: Marked) -> Mapping[str, Json]:
+    return _values(node) if isinstance(node.value, dict) else {}

@@ -10,7 +10,6 @@ from pathlib import Path
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError
 from pytest_metaprompt.formats.cases import CaseForm, CheckAssertion, Defaults, check_unique, read_case
 from pytest_metaprompt.formats.conversations import ConversationReader
-from pytest_metaprompt.formats.datasets import expand_dataset
 from pytest_metaprompt.formats.marked import Marked
 from pytest_metaprompt.formats.models import ModelReader, ParseModel
 from pytest_metaprompt.formats.nearby import find_file
@@ -137,6 +136,8 @@ class _Reader:
     def _forms(self, node: Marked, defaults: Defaults) -> Iterator[CaseForm]:
         entries = node.mapping()
         if "dataset" in entries:
+            from pytest_metaprompt.formats.datasets import expand_dataset
+
             yield from expand_dataset(node, defaults.vars, folder=self.folder, root=self.root, problems=self.problems)
         else:
             where = self.problems.at(node.line)

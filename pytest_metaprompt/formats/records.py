@@ -17,6 +17,7 @@ from pytest_metaprompt.formats.wording import shown as shown_value
 from pytest_metaprompt.suites import Json
 
 _WHITE = " \t\n\r"
+_CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(?P<name>NaN|-?Infinity)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read_json_lines(path: Path, *, shown: str) -> tuple[Row, ...]:
             try:
                 items.append(_Item(_DECODER.decode(text), line))
             except (ValueError, RecursionError) as error:
-                problems.append(_no_json(error, shown, line))
+                problems.append(_no_json(error, shown, line, text))
     raise_if_any(problems)
     return _rows(items, shown)
 
@@ -68,7 +69,7 @@ def parse_json(text: str, *, shown: str) -> Json:
     try:
         value: Json = _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
-        raise SuiteFileError([_no_json(error, shown, 1)]) from None
+        raise SuiteFileError([_no_json(error, shown, 1, text)]) from None
     return value
 
 
@@ -140,9 +141,12 @@ def _kind(value: Json) -> str:
     return shown_value(marked(value, 1))
 
 
-def _no_json(error: ValueError | RecursionError, shown: str, line: int) -> MetapromptError:
+def _no_json(error: ValueError | RecursionError, shown: str, line: int, text: str) -> MetapromptError:
     if not isinstance(error, json.JSONDecodeError):
-        return MetapromptError(f"not valid JSON: {error}", where=Place(shown, line))
+        at = next((found.start() for found in _CONSTANT.finditer(text) if found["name"]), None)
+        if at is None or isinstance(error, RecursionError):
+            return MetapromptError(f"not valid JSON: {error}", where=Place(shown, line))
+        error = json.JSONDecodeError(str(error), text, at)
     where = Place(shown, line + error.lineno - 1)
     return MetapromptError(f"not valid JSON: {error.msg} at column {error.colno}", where=where, hint=_json_hint(error))
 

@@ -7,7 +7,7 @@ The schema is the one description of the shape. It is read here by hand: the `js
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
@@ -68,22 +68,28 @@ class _Walk:
 
     flaws: list[Flaw] = field(default_factory=list)
 
-    def check(self, node: Marked, schema: Schema, spot: _Spot) -> None:
+    def check(self, node: Marked, schema: Schema, spot: _Spot, *, also: Sequence[str] = ()) -> None:
+        """`also` are keys that would make another kind of thing of it; one of them may have been meant."""
         if "not" in schema:
             self._add(spot, f"{spot.name} is refused", as_hint(schema["description"]))
         elif "type" in schema and not _has_type(node, schema):
             self._add(spot, mismatch(spot.name, schema, node), _quotes_hint(node, schema))
         elif isinstance(node.value, dict):
-            self._check_mapping(node, node.value, schema, spot)
+            self._check_mapping(node, node.value, schema, spot, also)
         elif isinstance(node.value, tuple):
             self._check_list(node, schema, spot)
         else:
             self._check_scalar(node, schema, spot)
         if "if" in schema:
             matches = isinstance(node.value, dict) and all(key in node.value for key in schema["if"]["required"])
-            self.check(node, schema["then"] if matches else schema["else"], spot)
+            if matches:
+                self.check(node, schema["then"], spot)
+            else:
+                self.check(node, schema["else"], spot, also=schema["if"]["required"])
 
-    def _check_mapping(self, node: Marked, entries: Mapping[str, Marked], schema: Schema, spot: _Spot) -> None:
+    def _check_mapping(
+        self, node: Marked, entries: Mapping[str, Marked], schema: Schema, spot: _Spot, also: Sequence[str]
+    ) -> None:
         known, more = schema.get("properties", {}), schema.get("additionalProperties", True)
         for key, child in entries.items():
             line = node.key_lines.get(key, child.line)
@@ -92,7 +98,7 @@ class _Walk:
             elif isinstance(more, dict):
                 self.check(child, more, _Spot(key, line, (*spot.keys, key)))
             elif not more:
-                flaw = Flaw((*spot.keys, key), line, f"unknown key {key!r}", did_you_mean(key, known))
+                flaw = Flaw((*spot.keys, key), line, f"unknown key {key!r}", did_you_mean(key, [*known, *also]))
                 self.flaws.append(flaw)
             elif "x-near" in schema and (near := get_close_matches(key, known, n=1, cutoff=schema["x-near"])):
                 self.flaws.append(Flaw((*spot.keys, key), line, f"unknown key {key!r}", f"did you mean {near[0]!r}?"))

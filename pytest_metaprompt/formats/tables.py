@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from pytest_metaprompt.errors import MetapromptError, Place, SuiteFileError
 from pytest_metaprompt.files import SourceText, read_text
 from pytest_metaprompt.formats.rows import Row, raise_if_any
+from pytest_metaprompt.formats.wording import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ def _decode(source: SourceText, encoding: str | None, shown: str) -> str:
 
 def _records(text: str, form: CsvForm, shown: str) -> Iterator[_Record]:
     line = 1
+    header: list[str] = []
     csv.field_size_limit(max(csv.field_size_limit(), len(text)))
     try:
         reader = csv.reader(
@@ -90,13 +93,29 @@ def _records(text: str, form: CsvForm, shown: str) -> Iterator[_Record]:
         )
         for cells in reader:
             if cells:
+                header = header or [name.strip() for name in cells]
                 yield _Record(cells, line)
             line = reader.line_num + 1
     except csv.Error as error:
         hint = "check the quotes, and the csv settings in the suite"
-        raise SuiteFileError(
-            [MetapromptError(f"not valid CSV: {error}", where=Place(shown, line), hint=hint)]
-        ) from None
+        column = _open_column(text.split("\n", line - 1)[-1], form)
+        name = f" in the column {header[column]!r}" if column < len(header) else ""
+        problem = MetapromptError(f"not valid CSV{name}: {error}", where=Place(shown, line), hint=hint)
+        raise SuiteFileError([problem]) from None
+
+
+def _open_column(record: str, form: CsvForm) -> int:
+    """The place of the cell in which the quotes go wrong, in a text that begins with its row."""
+    quote, delimiter = re.escape(form.quotechar), re.escape(form.delimiter)
+    escape = re.escape(form.escapechar) if form.escapechar else ""
+    escaped = f"{escape}.|" if escape else ""
+    doubled = f"{quote}{quote}|" if form.doublequote else ""
+    in_quotes = f"{quote}(?:{escaped}{doubled}[^{quote}{escape}])*{quote}"
+    bare = rf"(?!{quote})(?:{escaped}[^{delimiter}{escape}\n])*"
+    cell, at, column = re.compile(f"(?:{in_quotes}|{bare}){delimiter}", re.DOTALL), 0, 0
+    while found := cell.match(record, at):
+        at, column = found.end(), column + 1
+    return column
 
 
 def _header_problems(header: list[str], where: Place) -> Iterator[MetapromptError]:
@@ -110,7 +129,8 @@ def _header_problems(header: list[str], where: Place) -> Iterator[MetapromptErro
 
 def _ragged(record: _Record, header: list[str], shown: str) -> MetapromptError:
     message = f"the row has {len(record.cells)} cells, but the header line has {len(header)}"
-    hint = "put a cell that holds the delimiter in quotes"
-    return MetapromptError(
-        message, where=Place(shown, record.line), hint=hint if len(record.cells) > len(header) else None
-    )
+    if len(record.cells) > len(header):
+        hint = "put a cell that holds the delimiter in quotes"
+        surplus = shortened(record.cells[len(header)])
+        return MetapromptError(f"{message}: no column for {surplus!r}", where=Place(shown, record.line), hint=hint)
+    return MetapromptError(f"{message}: none for {header[len(record.cells)]!r}", where=Place(shown, record.line))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_metaprompt.plugin import plain_imports  # noqa: F401  # Before the others: it changes how they are imported.
 from pytest_metaprompt.plugin.fixtures import MARKER, routine
 from pytest_metaprompt.plugin.keys import options_key, session_of
 from pytest_metaprompt.plugin.kinds import kind_of

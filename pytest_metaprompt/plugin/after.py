@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 from _pytest.terminal import TerminalReporter
 
+from pytest_metaprompt.plugin.case_results import CaseKey
 from pytest_metaprompt.plugin.hooks import FAILING, REPAIRED
 from pytest_metaprompt.plugin.junit import AfterRepair, Truth, case_properties, gate_properties
 from pytest_metaprompt.plugin.running import set_aside
-from pytest_metaprompt.plugin.session import CaseKey, PromptSession, Tracked
+from pytest_metaprompt.plugin.session import PromptSession, Tracked
 from pytest_metaprompt.plugin.terminal import terminal_of
 from pytest_metaprompt.results import GateResult, Run
 from pytest_metaprompt.suites import SuiteKey

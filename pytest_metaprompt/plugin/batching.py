@@ -45,9 +45,13 @@ class Batching:
         """The client, held back where too many live calls are under way: the runner asks without a limit here."""
         return RoomClient(client, self._room)
 
-    def batched(self, live: Client, spec: ModelSpec, price: Callable[[Usage], float | None]) -> Client:
-        """The client that asks through a batch, if the model can be asked so; else the live one."""
-        return BatchedClient(live, self._gathering, price) if spec.provider in PROVIDERS else live
+    def takes(self, spec: ModelSpec) -> bool:
+        """Whether a model can be asked through a batch."""
+        return spec.provider in PROVIDERS
+
+    def batched(self, live: Client, price: Callable[[Usage], float | None]) -> Client:
+        """The client that asks through a batch, and live once it was sent."""
+        return BatchedClient(live, self._gathering, price)
 
     def state(self) -> str | None:
         """What is waited for, such as `batch batch_1: 40/1000 done, 2 failed, next look in 30 s`."""

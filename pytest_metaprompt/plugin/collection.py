@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from _pytest.outcomes import Failed
 
+from pytest_metaprompt.plugin.case_results import CaseKey
 from pytest_metaprompt.plugin.junit import case_properties, gate_properties
 from pytest_metaprompt.plugin.keys import session_of
 from pytest_metaprompt.plugin.kinds import Kind
-from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession
+from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
 from pytest_metaprompt.plugin.terminal import CasePage, GatePage
 from pytest_metaprompt.results import CaseResult
 from pytest_metaprompt.suites import Case, GateSettings
@@ -95,15 +96,13 @@ class CaseItem(pytest.Item):
         self.loaded = loaded
         self.case = case
         self.result: CaseResult | None = None
-        self.key = CaseKey(loaded.suite.key, case.id)
-        """What the session knows the case by."""
         for tag in case.tags:
             self.config.addinivalue_line("markers", f"{tag}: a tag of prompt cases")
             self.add_marker(tag)
 
     def setup(self) -> None:
         """Wait for the case's result."""
-        self.result = self._session.result_of(self.key)
+        self.result = self._session.result_of(CaseKey(self.loaded.suite.key, self.case.id))
         self.user_properties += case_properties(self.nodeid, self.loaded.name, self.loaded.suite, self.result)
         if self.result.outcome == "skipped":
             pytest.skip(why_skipped(self.result))
@@ -114,6 +113,10 @@ class CaseItem(pytest.Item):
         """Fail if the case did."""
         if self.result is not None and self.result.outcome == "failed":
             raise CaseProblemError(self.result)
+
+    def teardown(self) -> None:
+        """Let go of the result: pytest keeps its items to the end."""
+        self.result = None
 
     def repr_failure(  # type: ignore[override]  # pytest allows any object with toterminal here
         self, excinfo: pytest.ExceptionInfo[BaseException]

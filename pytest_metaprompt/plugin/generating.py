@@ -54,7 +54,7 @@ def generate_missing(session: PromptSession, path: Path) -> None:
     _try_out(suite, routine, text)
     _write(routine, text)
     session.generated.add(routine.resolve())
-    session.notes.extend(_told(session, routine, draft))
+    session.notes.extend(_told(session, routine, draft, kept_back=sorted(inputs.told)))
 
 
 def _ingredients(suite: Suite) -> tuple[str, ModelSpec]:
@@ -77,11 +77,13 @@ def _ingredients(suite: Suite) -> tuple[str, ModelSpec]:
 
 @dataclass(frozen=True, slots=True)
 class _Inputs:
-    """The vars that every case has for the routine. `free`: it may hold them; `likely`: it is asked about them.
+    """The vars that every case has for the routine. `free`: it may hold them; `likely`: it is asked about them. `told`:
+    it may not, because they tell what is expected or what a case is called.
     `said`: every case has something to say to the model without them, as its `input` where `has_input`."""
 
     free: frozenset[str]
     likely: frozenset[str]
+    told: frozenset[str]
     said: bool
     has_input: bool
 
@@ -103,6 +105,7 @@ def _inputs(suite: Suite, written: Written) -> _Inputs:
     return _Inputs(
         free,
         free - _names(written, ("assert",)) or free,
+        shared - free - {"input"},
         said=all(case.input is not None or case.messages or case.simulation is not None for case in cases),
         has_input=bool(cases) and all(case.input is not None or "input" in case.vars for case in cases),
     )
@@ -141,9 +144,12 @@ def _write(path: Path, text: str) -> None:
         raise FileAccessError.writing(path, error) from None
 
 
-def _told(session: PromptSession, path: Path, draft: Draft) -> list[str]:
+def _told(session: PromptSession, path: Path, draft: Draft, *, kept_back: Sequence[str]) -> list[str]:
     found = f"{len(draft.covers)} rules covered, {len(draft.questions)} left open by the document"
     lines = [f"generated {shown_path(path, session.root)}: {found}"]
+    if kept_back:
+        what = ", ".join(kept_back)
+        lines.append(f"  not shown to the target: {what}, which the cases expect or are called by")
     return [*lines, *(f"  open: {question}" for question in draft.questions)]
 
 

@@ -106,7 +106,7 @@ class Hooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         """Run a Python test ourselves where it is to be run several times, or again for a repair."""
-        if self._used is None or not self._python:
+        if not self._python or self._used is None:
             return None
         return self._used.tests.run_here(item, nextitem) or None
 
@@ -211,6 +211,21 @@ class Hooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
         """Write the reports, stop what is under way, and set the exit code; at last, correct what --lf runs next."""
+        if self._desk is not None or self._used is not None:
+            from pytest_metaprompt.plugin.interrupts import interrupts_held
+
+            with interrupts_held() as held:
+                self._finish(session)
+            if held.came:
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
+        result = yield
+        if self._used is not None:
+            from pytest_metaprompt.plugin.last_failed import correct_last_failed
+
+            correct_last_failed(self._used, self.config)
+        return result
+
+    def _finish(self, session: pytest.Session) -> None:
         if self._desk is not None:
             self._desk.close()
         if self._used is not None:
@@ -219,12 +234,12 @@ class Hooks:
             if self._used.all_unchanged and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
                 session.exitstatus = pytest.ExitCode.OK
             finish(self._used, session)
-        result = yield
-        if self._used is not None:
-            from pytest_metaprompt.plugin.last_failed import correct_last_failed
 
-            correct_last_failed(self._used, self.config)
-        return result
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Let go of all that is known of the cases, before pytest searches through all objects for what was lost."""
+        if self._used is not None:
+            del config.stash[session_key]
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         """The table of suites and the evidence of repairs."""

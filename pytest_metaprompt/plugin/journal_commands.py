@@ -12,6 +12,7 @@ from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.repair.past_repairs import explained, last_written, read_journal, take_back
+from pytest_metaprompt.repair.visible import visible
 
 
 def run_command(config: pytest.Config, options: Options) -> pytest.ExitCode:
@@ -26,13 +27,16 @@ def run_command(config: pytest.Config, options: Options) -> pytest.ExitCode:
         entries = read_journal(folder)
         if options.journal:
             for line in explained(entries):
-                writer.line(line)
+                writer.line(visible(line))
         if options.revert:
             written = last_written(entries)
-            take_back(written, folder)
-            for line in _diff(written.after, written.before, written.file):
-                writer.line(line)
-            writer.line(f"{written.routine}: the repair of {written.at[:16].replace('T', ' ')} was taken back")
+            which = f"{written.routine}: the repair of {written.at[:16].replace('T', ' ')}"
+            if take_back(written, folder):
+                for line in _diff(written.after, written.before, written.file):
+                    writer.line(visible(line))
+                writer.line(f"{which} was taken back")
+            else:
+                writer.line(f"{which} had not reached the file, so nothing was changed")
     except MetapromptError as error:
         raise pytest.UsageError(str(error)) from None
     return pytest.ExitCode.OK

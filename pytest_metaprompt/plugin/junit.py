@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -26,20 +27,25 @@ def case_properties(nodeid: str, name: str, suite: Suite, result: CaseResult) ->
     """What is known of a case, as pytest's `record_property` would keep it."""
     passed, total = counts(result)
     used = run_usage(Run(suite, (result,)))
-    told: dict[str, object] = {
-        "nodeid": nodeid,
-        "suite": name,
-        "target": str(suite.target),
-        "outcome": result.outcome,
-        "score": f"{result.score:.3f}",
-        "attempts_passed": f"{passed}/{total}",
-        "stability": stability(result),
-        "input_tokens": used.input_tokens,
-        "output_tokens": used.output_tokens,
-        "cached": used.cached,
-        "cost_usd": None if used.cost_usd is None else f"{used.cost_usd:.6f}",
-    }
-    return [(_PREFIX + key, value) for key, value in told.items() if value is not None]
+    told = _properties(
+        suite=name,
+        target=str(suite.target),
+        outcome=result.outcome,
+        score=f"{result.score:.3f}",
+        attempts_passed=f"{passed}/{total}",
+        stability=stability(result),
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cached=used.cached,
+        cost_usd=None if used.cost_usd is None else f"{used.cost_usd:.6f}",
+    )
+    return [(_NODEID, nodeid), *told]
+
+
+@lru_cache(maxsize=1024)
+def _properties(**told: str | int | None) -> tuple[tuple[str, object], ...]:
+    """Remembered, because pytest keeps them with each of a case's reports, and those of most cases are alike."""
+    return tuple((_PREFIX + key, value) for key, value in told.items() if value is not None)
 
 
 def gate_properties(nodeid: str, name: str, reasons: Sequence[str]) -> Properties:

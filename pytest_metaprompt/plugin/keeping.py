@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from pytest_metaprompt.errors import FileAccessError
 from pytest_metaprompt.files import OWN_FOLDER
 from pytest_metaprompt.reports.history import HISTORY_FILE, HistoryEntry, add_to_history, read_history
-from pytest_metaprompt.reports.html_report import PastRun
 from pytest_metaprompt.reports.json_report import run_usage
 from pytest_metaprompt.results import Run
 from pytest_metaprompt.stats import run_accuracy, stability
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
+    from pytest_metaprompt.reports.html_report import PastRun
 
 _PLOTTED = 60
 
@@ -42,6 +42,8 @@ def keep(state: PromptSession) -> None:
 
 def past_runs(state: PromptSession) -> Mapping[str, Sequence[PastRun]]:
     """The history of the session's suites, for plots; none where it cannot be read."""
+    from pytest_metaprompt.reports.html_report import PastRun
+
     path = history_path(state)
     found: dict[str, list[PastRun]] = {}
     try:

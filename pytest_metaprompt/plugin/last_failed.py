@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from pytest_metaprompt.plugin.after import good_items
-from pytest_metaprompt.plugin.session import CaseKey, PromptSession
+from pytest_metaprompt.plugin.case_results import CaseKey
+from pytest_metaprompt.plugin.session import PromptSession
 
 _KEY = "cache/lastfailed"
 

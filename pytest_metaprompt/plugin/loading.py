@@ -10,13 +10,13 @@ from pathlib import Path
 from pytest_metaprompt.clients.models import EMBEDDERS, EMBEDDERS_HINT, parse_model
 from pytest_metaprompt.conversations import check_simulation
 from pytest_metaprompt.errors import MetapromptError, Place, SkippedError, SuiteFileError
-from pytest_metaprompt.formats.github import read_github
 from pytest_metaprompt.formats.native import read_suite
 from pytest_metaprompt.formats.problems import shown_path
 from pytest_metaprompt.plugin.grading import graders_of
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.options import Options
 from pytest_metaprompt.plugin.session import LoadedSuite
+from pytest_metaprompt.protocols import Graders
 from pytest_metaprompt.routines import Routine, open_routine, render
 from pytest_metaprompt.scorers import check, open_scorer
 from pytest_metaprompt.suites import Case, GateSettings, ModelSpec, Suite
@@ -37,6 +37,8 @@ def _read_native(path: Path, root: Path) -> tuple[Suite, ...]:
 
 
 def _read_github(path: Path, root: Path) -> tuple[Suite, ...]:
+    from pytest_metaprompt.formats.github import read_github
+
     return (read_github(path, root=root, parse_model=parse_model, check_assertion=check),)
 
 
@@ -107,17 +109,18 @@ def _model_problems(suite: Suite, name: str) -> Iterator[MetapromptError]:
 def _case_problems(suite: Suite, routine: Routine) -> Iterator[MetapromptError]:
     if suite.column is not None:
         return  # What cannot work in a test of promptfoo is an error of that test, as it is there.
+    graders = graders_of(suite)
     for case in suite.cases:
         try:
-            _try_case(suite, case, routine)
+            _try_case(suite, case, routine, graders)
         except MetapromptError as error:
             yield error
 
 
-def _try_case(suite: Suite, case: Case, routine: Routine) -> None:
+def _try_case(suite: Suite, case: Case, routine: Routine, graders: Graders) -> None:
     render(routine, case)
     if case.simulation is not None:
         check_simulation(case.simulation, suite.target)
     for assertion in case.assertions:
         with suppress(SkippedError):  # the case says so when its turn comes
-            open_scorer(assertion, base=suite.path.parent, graders=graders_of(suite))
+            open_scorer(assertion, base=suite.path.parent, graders=graders)

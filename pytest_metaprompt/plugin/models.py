@@ -14,10 +14,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_metaprompt.clients.address import secrets_of
 from pytest_metaprompt.clients.cache import AnewStore, CachedClient, MemoryStore, ReplyStore
 from pytest_metaprompt.clients.cache_file import CacheFile, CacheStore
 from pytest_metaprompt.clients.cassette import CassetteStore
-from pytest_metaprompt.clients.identity import identity, runs_live, secrets_of
+from pytest_metaprompt.clients.identity import identity, runs_live
 from pytest_metaprompt.clients.ledger import CountedClient, Ledger, Tally
 from pytest_metaprompt.clients.limits import Caps, LimitedClient
 from pytest_metaprompt.clients.models import open_client, open_embedder
@@ -36,6 +37,9 @@ from pytest_metaprompt.suites import BudgetSettings, ModelSpec, Suite
 CACHE_FILE = "cache.db"
 META_CALL = Usage(input_tokens=8_000, output_tokens=2_000)
 """What a call of the meta model is taken to use before one was made."""
+
+BATCHED_OUTPUT = 1_000
+"""How many tokens a reply in a batch is taken to have, where no limit is set: there is no first reply to learn from."""
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.batching import Batching
@@ -103,11 +107,19 @@ class Models:
         client: Client = _Opened(self, spec, embeds=embeds)
         if self.tracing is not None:
             client = self.tracing.client(client, embeds=embeds)
+        together = False
         if self.batching is not None:
             client = self.batching.live(client)
-            if batched:
-                client = self.batching.batched(client, spec, lambda usage: cost_of(usage, self.price(spec)))
-        return LimitedClient(PricedClient(client, lambda: self.price(spec)), self._caps, lambda: self.price(spec))
+            together = batched and self.batching.takes(spec)
+            if together:
+                client = self.batching.batched(client, lambda usage: cost_of(usage, self.price(spec)))
+        return LimitedClient(
+            PricedClient(client, lambda: self.price(spec)),
+            self._caps,
+            lambda: self.price(spec),
+            likely_output=BATCHED_OUTPUT if together else 1,
+            together=together,
+        )
 
     def cached(self, client: Client, spec: ModelSpec, *, anew: bool = False) -> Client:
         """The client behind the cache, unless that is switched off. With `anew` the cache only takes."""
@@ -145,6 +157,10 @@ class Models:
     def for_repair(self, suite: Suite, budget: BudgetSettings) -> RepairModels:
         """The same models under a repair's own budget; the meta model's calls belong to the suite's cassette."""
         return RepairModels(self, suite, budget)
+
+    def used(self, role: str) -> Tally:
+        """What a role used so far."""
+        return self._ledger.of(role)
 
     def usage(self) -> TotalUsage:
         """What the session used so far."""

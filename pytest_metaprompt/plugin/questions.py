@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from pytest_metaprompt.plugin.case_results import CaseKey
 from pytest_metaprompt.plugin.checks import Check
 from pytest_metaprompt.plugin.kinds import Kind
-from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, Tracked
+from pytest_metaprompt.plugin.session import LoadedSuite, Tracked
 from pytest_metaprompt.results import CaseResult, GateResult, Reply, Request, Verdict
 from pytest_metaprompt.suites import ModelSpec, SuiteKey
 

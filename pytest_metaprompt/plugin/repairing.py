@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from pytest_metaprompt.clients.models import read_model
 from pytest_metaprompt.clients.prices import price_hint
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.files import OWN_FOLDER, SourceText
+from pytest_metaprompt.plugin.call_counts import calls_of, judged_by
+from pytest_metaprompt.plugin.elsewhere import entangled, not_held_against
 from pytest_metaprompt.plugin.forecast import forecast
 from pytest_metaprompt.plugin.models import RepairModels
 from pytest_metaprompt.plugin.proposing import choose_proposers
@@ -22,12 +23,8 @@ from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.journal import FileJournal
 from pytest_metaprompt.repair.loop import digest
 from pytest_metaprompt.repair.outcome import Spent, find_repair, with_costs
-from pytest_metaprompt.results import CaseResult, Count, RepairOutcome, Run, Subject
-from pytest_metaprompt.scorers import GRADED, SIMILAR
-from pytest_metaprompt.suites import Assertion, BudgetSettings, ModelSpec, Suite
-
-_GRADED_CALLS = {"answer-relevance": 5, "g-eval": 2, **dict.fromkeys(SIMILAR, 2)}
-"""The calls that a verdict takes, where it is more than one."""
+from pytest_metaprompt.results import Count, RepairOutcome, Run, Subject
+from pytest_metaprompt.suites import BudgetSettings, ModelSpec, Suite
 
 Say = Callable[[str], None]
 
@@ -73,7 +70,7 @@ def _repair(session: PromptSession, group: Sequence[LoadedSuite], say: Say) -> R
         left_out = [run for loaded in group for run in (known[loaded.suite.key],) if _fails(run)]
         reason = "the failing tests are kept out of repairs, by repair=False or because they use subtests"
         return replace(outcome, status="rejected", reason=reason) if left_out else outcome
-    unknown = session.tests.unknown_beside(group)
+    unknown = session.tests.unknown_beside(group) or entangled(session, group)
     if unknown is not None:
         return replace(outcome, status="rejected", reason=unknown)
     if any(run.suite.column is not None and run.suite.column.serial for run in runs):
@@ -101,7 +98,8 @@ def _search(
     budget = budget_of(runs)
     models = session.models.for_repair(group[0].suite, budget)
     meta = next((loaded.suite.meta for loaded in group if loaded.suite.meta is not None), None)
-    say(f"{group[0].routine.name}: {forecast(runs, meta, budget, session.models.price)}")
+    told = forecast(runs, meta, budget, price=session.models.price, used=session.models.used)
+    say(f"{group[0].routine.name}: {told}")
     started = time.perf_counter()
     tell = partial(_progress, say, group[0].routine.name, models, budget)
     try:
@@ -128,8 +126,13 @@ def _search(
         tracing = session.models.tracing
         traced = work if tracing is None else tracing.repair(job.routine.name, work)
         found = session.wait(session.thread.submit(traced))
-        found = replace(found, outcome=with_costs(found.outcome, spent()))
-        return settle(session, job, found)
+        if found.routine is not None and found.old.home is not None:
+            reason = found.outcome.reason + not_held_against(session, found.old.home)
+            found = replace(found, outcome=replace(found.outcome, reason=reason))
+        took = spent()
+        found = replace(found, outcome=with_costs(found.outcome, took))
+        # An edit in a review is measured, too; the time is that of the search, not of the reader.
+        return with_costs(settle(session, job, found), replace(spent(), seconds=took.seconds))
     except MetapromptError as error:
         return RepairOutcome(job.routine.name, "error", str(error), count, count, runs=runs)
 
@@ -189,7 +192,7 @@ def budget_of(runs: tuple[Run, ...]) -> BudgetSettings:
     as many calls as it took in the test run."""
     budgets = [run.suite.fix.budget for run in runs]
     results = [result for run in runs for result in run.results]
-    default = sum((25 if result.outcome == "failed" else 5) * _calls(result) for result in results)
+    default = sum((25 if result.outcome == "failed" else 5) * int(calls_of(result).total) for result in results)
     calls = [budget.calls for budget in budgets if budget.calls is not None]
     tokens = [budget.tokens for budget in budgets if budget.tokens is not None]
     usd = [budget.usd for budget in budgets if budget.usd is not None]
@@ -200,19 +203,6 @@ def budget_of(runs: tuple[Run, ...]) -> BudgetSettings:
         seconds=min(seconds) if seconds else None,
         usd=min(usd) if usd else None,
     )
-
-
-def _calls(result: CaseResult) -> int:
-    """The calls that one asking of a case takes: of the target, of whoever plays the customer, and for verdicts."""
-    made = max((len(attempt.exchanges) for attempt in result.attempts), default=0)
-    said = max((sum(one.role == "assistant" for one in attempt.transcript) for attempt in result.attempts), default=0)
-    played = result.case.simulation is not None and result.case.simulation.persona is not None
-    return max(1, made, said) * (2 if played else 1) + sum(map(_graded_calls, result.case.assertions))
-
-
-def _graded_calls(assertion: Assertion) -> int:
-    own = _GRADED_CALLS.get(assertion.kind, 1) if assertion.kind in GRADED else 0
-    return own + sum(map(_graded_calls, assertion.children))
 
 
 def _unpriced(session: PromptSession, runs: tuple[Run, ...]) -> ModelSpec | None:
@@ -226,10 +216,8 @@ def _unpriced(session: PromptSession, runs: tuple[Run, ...]) -> ModelSpec | None
 def _models(suite: Suite) -> list[ModelSpec]:
     """The models that a repair of the suite may ask."""
     customers = [case.simulation.model for case in suite.cases if case.simulation is not None]
-    graded = [assertion for case in suite.cases for assertion in case.assertions if assertion.kind in GRADED]
-    own = [read_model(assertion.settings["provider"]) for assertion in graded if "provider" in assertion.settings]
-    graders = (suite.judge, suite.embedding) if graded else ()
-    return [spec for spec in (suite.target, suite.meta, *graders, *own, *customers) if spec is not None]
+    graders = [spec for case in suite.cases for spec, _ in judged_by(suite, case)]
+    return [spec for spec in (suite.target, suite.meta, *graders, *customers) if spec is not None]
 
 
 def _progress(say: Say, name: str, models: RepairModels, budget: BudgetSettings, text: str) -> None:

@@ -93,7 +93,7 @@ class TestedReply:
         __tracebackhide__ = True
         try:
             return json.loads(self.reply.text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise WrongReplyError(f"the reply is not JSON ({error}): {self.reply.text[:_SHOWN]!r}") from None
 
     @property

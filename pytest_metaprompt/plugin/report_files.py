@@ -8,16 +8,11 @@ from pathlib import Path
 
 from pytest_metaprompt.files import write_new_bytes
 from pytest_metaprompt.formats.problems import shown_path
-from pytest_metaprompt.plugin.keeping import past_runs
 from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
-from pytest_metaprompt.reports.html_report import as_html
 from pytest_metaprompt.reports.json_report import SuiteReport, as_json, build_report
-from pytest_metaprompt.reports.markdown import as_markdown
 from pytest_metaprompt.reports.parts import BaselinePart, Report, SwapPart
 from pytest_metaprompt.results import GateResult, Run
 from pytest_metaprompt.suites import SuiteKey
-
-_FORMS = {".json": as_json, ".md": as_markdown}
 
 
 def write_reports(state: PromptSession, environ: Mapping[str, str] = os.environ) -> None:
@@ -27,11 +22,22 @@ def write_reports(state: PromptSession, environ: Mapping[str, str] = os.environ)
         return
     report = _report(state)
     for path in state.options.reports:
-        html = path.suffix.lower() == ".html"
-        text = as_html(report, history=past_runs(state)) if html else _FORMS[path.suffix.lower()](report)
-        _write(state, path, text)
+        _write(state, path, _as_text(state, report, path.suffix.lower()))
     if summary:
-        _append(state, Path(summary), as_markdown(report))
+        _append(state, Path(summary), _as_text(state, report, ".md"))
+
+
+def _as_text(state: PromptSession, report: Report, ending: str) -> str:
+    if ending == ".json":
+        return as_json(report)
+    if ending == ".md":
+        from pytest_metaprompt.reports.markdown import as_markdown
+
+        return as_markdown(report)
+    from pytest_metaprompt.plugin.keeping import past_runs
+    from pytest_metaprompt.reports.html_report import as_html
+
+    return as_html(report, history=past_runs(state))
 
 
 def _report(state: PromptSession) -> Report:

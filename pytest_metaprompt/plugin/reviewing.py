@@ -77,7 +77,8 @@ def _edit(session: PromptSession, terminal: TerminalReporter, job: RepairJob, fo
         return session.wait(session.thread.submit(prove_edited(job, found, text)))
     except RoutineError as error:
         terminal.write_line(f"not taken: {error}", red=True)
-    except (MetapromptError, OSError, subprocess.CalledProcessError) as error:
+    # A ValueError is a command with an open quote, or a file that is no UTF-8 any more.
+    except (MetapromptError, OSError, ValueError, subprocess.CalledProcessError) as error:
         terminal.write_line(f"the editor gave nothing: {error}", red=True)
     return found
 

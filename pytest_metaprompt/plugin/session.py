@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 
 from pytest_metaprompt.errors import MetapromptError, SuiteFileError
+from pytest_metaprompt.plugin.case_results import CaseKey, CaseResults
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.loop_thread import LoopThread
 from pytest_metaprompt.plugin.main_thread import MainThread
@@ -33,14 +34,6 @@ if TYPE_CHECKING:
     from pytest_metaprompt.repair.patches import FileChange
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class CaseKey:
-    """A case among all suites."""
-
-    suite: SuiteKey
-    case: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +101,7 @@ class PromptSession:
         self._beginning = Lock()
         self._opening = Lock()
         self.tracked: tuple[Tracked, ...] = ()
-        self._futures: dict[CaseKey, Future[CaseResult]] = {}
+        self._results = CaseResults()
 
     @cached_property
     def models(self) -> Models:
@@ -180,25 +173,22 @@ class PromptSession:
 
     def result_of(self, key: CaseKey) -> CaseResult:
         """The case's result, waiting for it. The first call sets all selected cases going."""
-        return self.wait(self.future_of(key))
+        return self._results.get(key) or self.wait(self.future_of(key))
 
     def future_of(self, key: CaseKey) -> Future[CaseResult]:
         """The case's result, as soon as it is there. From any thread."""
-        if key not in self._futures:
+        if not self._results.knows(key):
             self.begin()
-        return self._futures[key]
+        return self._results.future(key)
 
     def begin(self) -> None:
         """Set all selected cases going that are not yet. From any thread."""
         with self._beginning:
-            waiting: dict[CaseKey, Future[CaseResult]] = {
-                key: Future() for key in self._selected if key not in self._futures
-            }
+            waiting = [key for key in self._selected if not self._results.knows(key)]
             if waiting:
                 from pytest_metaprompt.plugin.case_runs import set_going
 
-                self._futures.update(waiting)
-                set_going(self, waiting)
+                set_going(self, waiting, self._results)
 
     @property
     def _selected(self) -> list[CaseKey]:
@@ -229,21 +219,15 @@ class PromptSession:
 
     def record(self, suite: SuiteKey, result: CaseResult) -> None:
         """Keep the result of a case that was not asked here, such as a Python test."""
-        future: Future[CaseResult] = Future()
-        future.set_result(result)
-        self._futures[CaseKey(suite, result.case.id)] = future
+        self._results.keep(CaseKey(suite, result.case.id), result)
 
     def runs(self) -> dict[SuiteKey, Run]:
         """What is known of each suite so far."""
-        done = {
-            key: future.result()
-            for key, future in list(self._futures.items())
-            if future.done() and not future.cancelled() and future.exception() is None
-        }
+        found = self._results.found()
         runs = {}
         for key, loaded in self.suites.items():
-            results = [done.get(CaseKey(key, case.id)) for case in loaded.suite.cases]
-            runs[key] = Run(loaded.suite, tuple(result for result in results if result is not None))
+            results = found.get(key, {})
+            runs[key] = Run(loaded.suite, tuple(results[one.id] for one in loaded.suite.cases if one.id in results))
         return runs
 
     def seconds_of(self, suite: SuiteKey) -> float:
@@ -308,7 +292,6 @@ class PromptSession:
         """Stop what is under way and let go of the models."""
         if self._thread is None:
             return
-        for future in list(self._futures.values()):
-            future.cancel()
+        self._results.end(CancelledError())
         self._thread.close(self.models.close())
         self._thread = None

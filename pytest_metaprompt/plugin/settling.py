@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +10,7 @@ from pytest_metaprompt.errors import FileAccessError
 from pytest_metaprompt.files import write_new_bytes
 from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.outcome import Found, apply_repair
-from pytest_metaprompt.repair.patches import as_patch, as_suggestions, change_of
+from pytest_metaprompt.repair.patches import as_patch, as_suggestions, by_file, change_of
 from pytest_metaprompt.results import RepairOutcome
 
 if TYPE_CHECKING:
@@ -61,11 +60,12 @@ def write_patch(session: PromptSession) -> None:
         session.notes.append(f"the patch was not written: {path}: {error.strerror or error}")
         return
     how = "paste its blocks into a review" if path.suffix == ".md" else f"apply it with: git apply {path.name}"
-    session.notes.append(f"{len(session.changes)} repairs written to {path}; {how}")
+    count = len(session.changes)
+    session.notes.append(f"{count} {'repair' if count == 1 else 'repairs'} written to {path}; {how}")
 
 
 def _content(path: Path, session: PromptSession) -> bytes:
+    changes = by_file(session.changes)
     if path.suffix == ".md":
-        return "\n".join(as_suggestions(change) for change in session.changes).encode()
-    parts: Sequence[bytes] = [as_patch(change) for change in session.changes]
-    return b"".join(parts)
+        return "\n".join(as_suggestions(change, root=session.root) for change in changes).encode()
+    return b"".join(as_patch(change, root=session.root) for change in changes)

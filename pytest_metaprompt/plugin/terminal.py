@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -10,6 +9,7 @@ from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 from _pytest.terminal import TerminalReporter
 
+from pytest_metaprompt.repair.visible import visible
 from pytest_metaprompt.reports.figures import calls_words, cost_words
 from pytest_metaprompt.reports.text_tables import sentence_lines
 from pytest_metaprompt.results import Attempt, CaseResult, RepairOutcome
@@ -17,10 +17,6 @@ from pytest_metaprompt.suites import Message, Suite
 
 _LONGEST = 4000
 _LISTED = 10
-# What moves the cursor, changes colours or turns the direction of what follows.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
 Crash = tuple[str, int, str]
 
 
@@ -112,9 +108,9 @@ def headline(result: CaseResult) -> str:
     """Why a case did not pass, in one line."""
     attempt = _telling_attempt(result)
     if attempt.error is not None:
-        return _visible(" ".join(attempt.error.split()))
+        return visible(" ".join(attempt.error.split()))
     told = (" ".join(f"{v.type}: {v.reason}".split()) for v in attempt.verdicts if not v.passed)
-    return _visible("; ".join(told))
+    return visible("; ".join(told))
 
 
 def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
@@ -124,7 +120,7 @@ def write_repair(terminal: TerminalReporter, repair: RepairOutcome) -> None:
     if terminal.verbosity < -1:
         return
     for name, told in _evidence(repair):
-        for line in sentence_lines(f"  {name:<8}  {told}", width_of(terminal), indent=" " * 12):
+        for line in sentence_lines(visible(f"  {name:<8}  {told}"), width_of(terminal), indent=" " * 12):
             terminal.write_line(line)
     for line in repair.diff.splitlines():
         added, removed = line.startswith("+"), line.startswith("-")
@@ -198,14 +194,9 @@ def _field(tw: TerminalWriter, name: str, text: str, *, bold: bool = False) -> N
         tw.line(f"{'':<10} {line}", bold=bold)
 
 
-def _visible(text: str) -> str:
-    """The text with control characters as escapes."""
-    return _CONTROL.sub(lambda match: repr(match[0])[1:-1], text)
-
-
 def _short(text: str) -> str:
-    """The text, cut in its middle if it is very long, with control characters made visible."""
-    text = _visible(text)
+    """The text, cut in its middle if it is very long, with characters that act on a terminal or hide made visible."""
+    text = visible(text)
     if len(text) <= _LONGEST:
         return text
     half = _LONGEST // 2

@@ -172,7 +172,7 @@ def _find_exporter(name: str) -> EntryPoint:
     return found[0]
 
 
-def _server_url(spec: ModelSpec) -> str:
-    from pytest_metaprompt.clients.identity import server_url
+def _server_url(spec: ModelSpec) -> str | None:
+    from pytest_metaprompt.clients.address import SERVED, server_url
 
-    return server_url(spec, os.environ)
+    return server_url(spec, os.environ) if spec.provider in SERVED else None

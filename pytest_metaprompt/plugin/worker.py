@@ -10,6 +10,7 @@ import pytest
 
 from pytest_metaprompt import __version__
 from pytest_metaprompt.errors import MetapromptError, ScorerError
+from pytest_metaprompt.plugin.case_results import CaseKey
 from pytest_metaprompt.plugin.checks import Check, runs_python
 from pytest_metaprompt.plugin.kinds import Kind
 from pytest_metaprompt.plugin.options import Options
@@ -23,7 +24,7 @@ from pytest_metaprompt.plugin.questions import (
     ResultOf,
     Selected,
 )
-from pytest_metaprompt.plugin.session import CaseKey, LoadedSuite, PromptSession, StoppedError
+from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession, StoppedError
 from pytest_metaprompt.plugin.wires import Wires
 from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import CaseResult, GateResult, Verdict

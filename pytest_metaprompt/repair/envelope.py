@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from pytest_metaprompt.errors import EnvelopeError, RoutineError
+from pytest_metaprompt.repair.visible import visible
 from pytest_metaprompt.results import Reply
 from pytest_metaprompt.routines import Routine, Turn, add_turns, replace_part
 from pytest_metaprompt.suites import Json
@@ -74,11 +75,11 @@ def read_envelope(reply: str) -> Envelope:
     value = first_object(reply)
     verdict = value.get("verdict")
     if verdict not in VERDICTS:
-        raise EnvelopeError(f"verdict must be one of {', '.join(VERDICTS)}, is {verdict!r}")
+        raise EnvelopeError(f"verdict must be one of {', '.join(VERDICTS)}, is {str(verdict)[:80]!r}")
     patches = tuple(_read_patch(item, f"proposals[{at}]") for at, item in enumerate(_list(value, "proposals", "")))
     if verdict == "repair" and not patches:
         raise EnvelopeError("verdict is repair, but proposals is empty")
-    return Envelope(verdict, _text(value, "reason", "", default=""), patches)
+    return Envelope(verdict, _line(value, "reason", ""), patches)
 
 
 def apply_patch(routine: Routine, patch: Patch) -> Routine:
@@ -157,7 +158,7 @@ def _read_patch(value: Json, at: str) -> Patch:
     if not edits and not messages and not examples:
         raise EnvelopeError(f"{at} has none of edits, messages and examples")
     return Patch(
-        hypothesis=_text(item, "hypothesis", at, default=""),
+        hypothesis=_line(item, "hypothesis", at),
         predicts=tuple(_typed(one, str, f"{at}.predicts") for one in _list(item, "predicts", at)),
         edits=edits,
         messages=tuple((_number(one, "message", at), _text(one, "text", at)) for one in messages),
@@ -183,6 +184,11 @@ def _list(item: Mapping[str, Json], key: str, at: str) -> list[Json]:
 def _text(item: Mapping[str, Json], key: str, at: str, *, default: str | None = None) -> str:
     value = item.get(key)
     return default if value is None and default is not None else _typed(value, str, f"{at}.{key}".lstrip("."))
+
+
+def _line(item: Mapping[str, Json], key: str, at: str) -> str:
+    """A text that people read, on one line and without anything that a terminal would obey."""
+    return visible(" ".join(_text(item, key, at, default="").split()))
 
 
 def _number(item: Mapping[str, Json], key: str, at: str) -> int:

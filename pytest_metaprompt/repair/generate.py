@@ -10,12 +10,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from pytest_metaprompt.errors import EnvelopeError, MetapromptError
 from pytest_metaprompt.fences import fenced
 from pytest_metaprompt.protocols import Client
 from pytest_metaprompt.repair.envelope import first_object, whole_text
 from pytest_metaprompt.repair.meta_prompt import correction
+from pytest_metaprompt.repair.tool_words import tool_words, words_of_tools
+from pytest_metaprompt.repair.visible import visible
 from pytest_metaprompt.results import Reply, Request
 from pytest_metaprompt.suites import Json, Message, ModelSpec
 from pytest_metaprompt.templates import placeholders
@@ -53,7 +56,6 @@ SCHEMA: Json = {
 
 _STRUCTURED: Json = {"type": "json_schema", "json_schema": {"name": "routine", "strict": True, "schema": SCHEMA}}
 _HEADING = re.compile(r"^#{1,6}[ \t]+(.+?)[ \t]*$", re.MULTILINE)
-_IDENTIFIER = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 _FENCED = re.compile(r"\A\s*(`{3,})[^\n]*\n(.*)\n\1\s*\Z", re.DOTALL)
 
 
@@ -125,7 +127,7 @@ def read_draft(reply: Reply, brief: Brief, *, strict: bool) -> Draft:
     if strict and missing:
         wrong.append(f"covers and questions do not name these sections: {'; '.join(missing)}")
     if wrong:
-        raise EnvelopeError(". ".join(wrong))
+        raise EnvelopeError(visible(". ".join(wrong)))
     left_open = tuple(f"{section}: not named by the meta model" for section in missing)
     return Draft(draft.routine, draft.covers, draft.questions + left_open)
 
@@ -142,7 +144,7 @@ def _texts(value: Mapping[str, Json], key: str) -> tuple[str, ...]:
     items = value.get(key) or ()
     if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
         raise EnvelopeError(f"{key} must be a list of texts")
-    return tuple(str(item) for item in items)
+    return tuple(visible(str(item)) for item in items)
 
 
 def _complaints(draft: Draft, brief: Brief) -> Iterator[str]:
@@ -161,14 +163,9 @@ def unknown_tools(routine: str, brief: Brief) -> list[str]:
     the document. Without tools nothing can be told."""
     if not brief.tools:
         return []
-    known = (
-        _tool_names(brief.tools)
-        | set(_IDENTIFIER.findall(json.dumps(brief.tools, default=dict)))
-        | brief.inputs
-        | brief.free
-    )
-    words = dict.fromkeys(_IDENTIFIER.findall(routine))
-    return [word for word in words if word not in known and word not in brief.document]
+    names = _tool_names(brief.tools)
+    known = names | words_of_tools([dict(tool) for tool in brief.tools], tools=names) | brief.inputs | brief.free
+    return [word for word in tool_words(routine, tools=names) if word not in known and word not in brief.document]
 
 
 def _tool_names(tools: Sequence[Mapping[str, Json]]) -> set[str]:
@@ -179,11 +176,10 @@ def _tool_names(tools: Sequence[Mapping[str, Json]]) -> set[str]:
 def sections(document: str) -> list[str]:
     """The headings of a Markdown document that have a text of their own, without marks and a table of contents."""
     headings = list(_HEADING.finditer(document))
-    ends = [heading.start() for heading in headings[1:]] + [len(document)]
     found = [
         _plain(heading[1])
-        for heading, end in zip(headings, ends, strict=True)
-        if document[heading.end() : end].strip().strip("-*_ \n")
+        for heading, following in zip_longest(headings, headings[1:])
+        if document[heading.end() : following.start() if following else None].strip().strip("-*_ \n")
     ]
     return [title for title in found if "table of contents" not in title.casefold()]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,8 +37,11 @@ class FileJournal:
         entry: dict[str, Json] = {"at": self.clock().isoformat(), "routine": self.routine, "event": event, **details}
         try:
             make_own_folder(self.folder)
-            with (self.folder / JOURNAL_FILE).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry, ensure_ascii=False) + "\n")
+            path = self.folder / JOURNAL_FILE
+            # An interruption may have cut the last line off; this one must not become a part of it.
+            start = "" if _ends_whole(path) else "\n"
+            with path.open("a", encoding="ascii", newline="\n") as file:
+                file.write(f"{start}{json.dumps(entry)}\n")
         except OSError as error:
             raise FileAccessError(f"cannot write the journal in {self.folder}: {error.strerror or error}") from None
 
@@ -45,7 +49,7 @@ class FileJournal:
         """Whether the last repair of a text with this digest and seed did not come to its end: it was stopped, or a
         budget was used up. Begun again, it finds its replies in the cache, those of its probe among them."""
         try:
-            lines = (self.folder / JOURNAL_FILE).read_text(encoding="utf-8").splitlines()
+            lines = (self.folder / JOURNAL_FILE).read_text(encoding="utf-8").split("\n")
         except (OSError, UnicodeDecodeError):
             return False
         under_way = False
@@ -59,3 +63,11 @@ class FileJournal:
             elif entry.get("routine") == self.routine and entry.get("event") == "end":
                 under_way = under_way and not entry.get("complete", True)
         return under_way
+
+
+def _ends_whole(path: Path) -> bool:
+    if not path.exists() or not path.stat().st_size:
+        return True
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read() == b"\n"

@@ -262,6 +262,7 @@ class Repair:
             round=self._round,
             seed=self._job.seed,
             near_misses=self._memory.near_misses,
+            max_length=self._job.max_length,
         )
 
 

@@ -14,6 +14,8 @@ from pytest_metaprompt.fences import fenced
 from pytest_metaprompt.repair.batching import Batch, make_batch, tokens_of
 from pytest_metaprompt.repair.clusters import cluster
 from pytest_metaprompt.repair.observed import cut, observed
+from pytest_metaprompt.repair.showing import instructions
+from pytest_metaprompt.repair.validation import most_characters
 from pytest_metaprompt.results import ProposalRecord, RepairState
 from pytest_metaprompt.routines import Routine, parse_routine
 from pytest_metaprompt.suites import Json, Message
@@ -30,11 +32,16 @@ You repair prompts. A prompt, here called the routine, is tested by cases; some 
 smallest change of the routine that makes the failing cases pass, breaks none that pass now, and holds for cases that \
 you are not shown.
 
+What the target sees: the routine's messages with each {{placeholder}} filled from what a case has as "given", then the \
+case's own "messages". An "input" without a placeholder is a user message of its own.
+
 Rules
-- Change only the messages marked editable. Keep every {{placeholder}}, number, heading and tool name.
+- Change only the messages marked editable. Keep every {{placeholder}}, number, heading and tool name. Add no \
+placeholder, and name only tools that are listed.
 - State the general rule that is missing or wrong. Never copy a case's input, id or expected answer into the routine: \
 such a proposal is refused unread.
-- Add at most 600 characters or a quarter of the routine's length, whichever is more.
+- MOST
+- Write only what the target shall read: no remark on the change, no code fence around a message, no new web address.
 - Give two proposals with different hypotheses of the cause. Prefer edits to whole texts.
 - Repair what nearly worked: a rejected proposal that fixed cases tells what helps, and what it broke tells what it \
 lacked. Never propose one again that was rejected.
@@ -62,7 +69,8 @@ def build_messages(state: RepairState, *, context: int = CONTEXT) -> tuple[Messa
         SetupError: The routine and the tools leave no room for a failing case.
     """
     routine = parse_routine(state.text, name=state.routine, form=state.form)
-    system = CONTRACT + (EXAMPLES_RULE if "examples" in state.editable and routine.takes_examples else "")
+    system = CONTRACT.replace("MOST", _length_rule(routine, state.max_length))
+    system += EXAMPLES_RULE if "examples" in state.editable and routine.takes_examples else ""
     fixed: list[tuple[str, Json]] = [
         ("objective", _objectives(state)),
         ("routine", _routine_view(routine, state.editable)),
@@ -85,6 +93,15 @@ def build_messages(state: RepairState, *, context: int = CONTEXT) -> tuple[Messa
         ("passing cases, to be kept", batch.passing),
     ]
     return (Message("system", system), Message("user", _body(state, [*fixed, *cases, *past])))
+
+
+def _length_rule(routine: Routine, max_length: int | None) -> str:
+    before = len(instructions(routine))
+    most = most_characters(before, max_length=max_length)
+    return (
+        f"The messages that are no worked examples have {before} characters; they may have {most} at most, and must "
+        "keep half."
+    )
 
 
 def _batch(state: RepairState, past: list[tuple[str, Json]], room: int) -> Batch | None:
@@ -126,9 +143,15 @@ def _routine_view(routine: Routine, editable: frozenset[str]) -> list[Json]:
 
 
 def _tools(state: RepairState) -> Json:
-    targets = [one.subject.suite.target for one in (*state.failing, *state.passing)]
-    found = [target.params["tools"] for target in targets if target is not None and target.params.get("tools")]
-    return found[0] if found else []
+    """Every tool of every suite, each once."""
+    suites = {one.subject.suite.key: one.subject.suite for one in (*state.failing, *state.passing)}
+    targets = [suite.target for suite in suites.values()]
+    lists = [target.params.get("tools") for target in targets if target is not None]
+    found: list[Json] = []
+    for tool in (tool for listed in lists if isinstance(listed, list | tuple) for tool in listed):
+        if tool not in found:
+            found.append(tool)
+    return found
 
 
 def _telling(rejected: Sequence[ProposalRecord]) -> Sequence[ProposalRecord]:

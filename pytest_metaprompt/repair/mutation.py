@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.errors import BudgetExhaustedError, RoutineError
 from pytest_metaprompt.repair.acceptance import is_broken
 from pytest_metaprompt.repair.bench import IndecisiveError
+from pytest_metaprompt.repair.copies import flat
 from pytest_metaprompt.repair.job import RepairJob
 from pytest_metaprompt.repair.likeness import likeness, words_of
 from pytest_metaprompt.repair.sentences import Sentence, instruction_parts, sentences, without
@@ -52,11 +54,12 @@ async def find_unguarded(job: RepairJob) -> Unguarded:
 
 
 def unused_tools(tools: frozenset[str], runs: Sequence[Run]) -> tuple[str, ...]:
-    """The target's tools that no case expects by name and no attempt called."""
+    """The target's tools that no assertion, in a set or a Python test as well, has by name and no attempt called."""
     seen: set[str] = set()
     for result in (result for run in runs for result in run.results):
-        for check in result.case.assertions:
-            seen |= {name for name in tools if name in _texts(check.value)}
+        for check in flat(result.case.assertions):
+            told = " ".join(_texts([check.value, check.settings.get("source")]))
+            seen |= {name for name in tools if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", told)}
         for attempt in result.attempts:
             seen |= {call.name for call in (*attempt.calls, *(attempt.reply.tool_calls if attempt.reply else ()))}
     return tuple(sorted(tools - seen))
@@ -99,12 +102,13 @@ def _words(subject: Subject) -> frozenset[str]:
     return words_of(" ".join([case.input or "", *map(str, case.vars.values()), *(m.content for m in case.messages)]))
 
 
-def _texts(value: Json) -> set[str]:
-    """Every text in a value, and the names in a comma-separated one."""
+def _texts(value: Json) -> Iterator[str]:
+    """Every text in a value."""
     if isinstance(value, str):
-        return {name.strip() for name in value.split(",")}
-    if isinstance(value, Mapping):
-        return set().union(*(_texts(item) for item in value.values()))
-    if isinstance(value, Sequence):
-        return set().union(*(_texts(item) for item in value))
-    return set()
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts(item)
+    elif isinstance(value, Sequence):
+        for item in value:
+            yield from _texts(item)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import astuple, dataclass, replace
 
-from pytest_metaprompt.errors import FileAccessError, RoutineError
+from pytest_metaprompt.errors import FileAccessError, MetapromptError, RoutineError
 from pytest_metaprompt.repair.job import PAID, Findings, RepairJob
 from pytest_metaprompt.repair.loop import Repair
 from pytest_metaprompt.repair.showing import shown_cases
@@ -112,19 +113,28 @@ def apply_repair(job: RepairJob, found: Found) -> RepairOutcome:
         return outcome
     before = found.old.home.source
     try:
+        # First the journal: what is written can be taken back, whatever happens in between.
+        job.journal.note(
+            "written",
+            file=str(before.path),
+            before=before.text,
+            after=found.old.home.put(routine.text),
+            diff=outcome.diff,
+            fixed=list(outcome.fixed),
+        )
+    except (FileAccessError, RoutineError) as error:
+        return _unwritten(job, outcome, error)
+    try:
         written = write_routine(found.old, routine)
     except (FileAccessError, RoutineError) as error:
-        before_it = outcome.before
-        return replace(outcome, status="error", reason=f"not written: {error}", after=before_it, runs=job.runs)
-    job.journal.note(
-        "written",
-        file=str(before.path),
-        before=before.text,
-        after=written.text,
-        diff=outcome.diff,
-        fixed=list(outcome.fixed),
-    )
+        with suppress(FileAccessError):
+            job.journal.note("not_written", reason=str(error))
+        return _unwritten(job, outcome, error)
     return replace(outcome, status="applied", written=written)
+
+
+def _unwritten(job: RepairJob, outcome: RepairOutcome, error: MetapromptError) -> RepairOutcome:
+    return replace(outcome, status="error", reason=f"not written: {error}", after=outcome.before, runs=job.runs)
 
 
 def with_costs(outcome: RepairOutcome, spent: Spent) -> RepairOutcome:

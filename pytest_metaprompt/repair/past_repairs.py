@@ -14,6 +14,9 @@ from pytest_metaprompt.suites import Json
 
 Entry = Mapping[str, Json]
 
+_BEGINNING = '{"at": '
+"""How every entry begins, one that was cut off as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -27,14 +30,14 @@ class Written:
 
 
 def read_journal(folder: Path) -> list[Entry]:
-    """Every entry, the oldest first. A last line that was cut off by an interruption is left out.
+    """Every entry, the oldest first. A line that was cut off by an interruption is left out.
 
     Raises:
         MetapromptError: There is no journal, or a line of it is no entry.
     """
     path = folder / JOURNAL_FILE
     try:
-        lines = read_text(path).text.splitlines()
+        lines = read_text(path).text.split("\n")
     except FileAccessError:
         hint = "a repair (--metaprompt-fix) begins one"
         raise MetapromptError(f"there is no journal at {path}", hint=hint) from None
@@ -43,8 +46,8 @@ def read_journal(folder: Path) -> list[Entry]:
         try:
             entry = json.loads(line)
         except ValueError:
-            if number == len(lines):
-                break
+            if not line.strip() or line.startswith(_BEGINNING):
+                continue
             raise MetapromptError("this line is no entry of a journal", where=Place(str(path), number)) from None
         entries.append(entry)
     return entries
@@ -60,7 +63,7 @@ def last_written(entries: Sequence[Entry]) -> Written:
     for entry in entries:
         if entry.get("event") == "written":
             standing.append(_written(entry))
-        elif entry.get("event") == "reverted" and standing:
+        elif entry.get("event") in ("reverted", "not_written") and standing:
             standing.pop()
     if not standing:
         raise MetapromptError("the journal holds no repair that could be taken back")
@@ -72,25 +75,29 @@ def _written(entry: Entry) -> Written:
     return Written(routine, Path(file), before, after, at)
 
 
-def take_back(written: Written, folder: Path) -> None:
-    """Put back the text that a repair replaced, and note it in the journal.
+def take_back(written: Written, folder: Path) -> bool:
+    """Put back the text that a repair replaced, and note it in the journal. Where that text already stands in the file,
+    as after an interruption just before the file was written, it is only noted. Whether the file was changed.
 
     Raises:
         MetapromptError: The file is gone, or is not as the repair left it.
     """
     source = read_text(written.file)
-    if source.text != written.after:
+    if source.text not in (written.before, written.after):
         hint = "take the change back by hand; --metaprompt-journal shows it"
         raise MetapromptError(f"{written.file} was changed since the repair of {written.at}", hint=hint)
-    write_back(source, written.before)
+    stands = source.text == written.after
+    if stands:
+        write_back(source, written.before)
     FileJournal(folder, written.routine).note("reverted", file=str(written.file))
+    return stands
 
 
 def explained(entries: Sequence[Entry]) -> Iterator[str]:
     """The journal in words, a line for each entry, the oldest first."""
     routine = None
     for entry in entries:
-        if entry.get("routine") != routine or entry.get("event") == "split":
+        if entry.get("routine") != routine or entry.get("event") == "began":
             routine = entry.get("routine")
             yield f"{_when(entry)}  {routine}"
         yield from (f"  {line}" for line in _lines(entry))
@@ -102,6 +109,8 @@ def _when(entry: Entry) -> str:
 
 def _lines(entry: Entry) -> Iterator[str]:
     match entry.get("event"):
+        case "began":
+            return
         case "split":
             train, holdout = (len(_list(entry, key)) for key in ("train", "holdout"))
             yield f"{train} training cases, {holdout} held out; replies are {entry.get('mode')}"
@@ -119,6 +128,8 @@ def _lines(entry: Entry) -> Iterator[str]:
         case "written":
             yield f"written to {entry.get('file')}"
             yield from (f"  {line}" for line in str(entry.get("diff", "")).splitlines())
+        case "not_written":
+            yield f"not written: {entry.get('reason')}"
         case "reverted":
             yield f"reverted: {entry.get('file')} is as it was before the repair"
         case event:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +30,20 @@ def change_of(found: Found) -> FileChange | None:
     return FileChange(source, virtually_written(source, found.old.home.put(found.routine.text)))
 
 
-def as_patch(change: FileChange) -> bytes:
+def by_file(changes: Sequence[FileChange]) -> list[FileChange]:
+    """One change for each file, from how it is to how the last repair of a routine in it would have it."""
+    whole: dict[Path, FileChange] = {}
+    for change in changes:
+        real = _real(change.before.path)
+        first = whole.get(real, change)
+        whole[real] = FileChange(first.before, change.after)
+    return list(whole.values())
+
+
+def as_patch(change: FileChange, *, root: Path) -> bytes:
     """A unified diff of the file's bytes, line ends and encoding included, with its path from the top of the git
-    repository (from the file's own folder outside of one)."""
-    name = _name_in_git(change.before.path)
+    repository (from `root` outside of one)."""
+    name = _name(change.before.path, root)
     lines = difflib.diff_bytes(
         difflib.unified_diff,
         _lines(change.before.raw),
@@ -43,10 +54,10 @@ def as_patch(change: FileChange) -> bytes:
     return b"".join(line if line.endswith(b"\n") else line + b"\n\\ No newline at end of file\n" for line in lines)
 
 
-def as_suggestions(change: FileChange) -> str:
+def as_suggestions(change: FileChange, *, root: Path) -> str:
     """GitHub's suggestion blocks, each with the lines of the file that it replaces, for a review comment there."""
     old, new = change.before.text.split("\n"), change.after.text.split("\n")
-    name = _name_in_git(change.before.path)
+    name = _name(change.before.path, root)
     blocks = []
     for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -61,16 +72,21 @@ def as_suggestions(change: FileChange) -> str:
     return "\n".join(blocks)
 
 
-def _name_in_git(path: Path) -> str:
-    """The path from the top of the git repository, or the name alone outside of one."""
-    real = Path(os.path.realpath(path))
-    return real.relative_to(git_top(real.parent) or real.parent).as_posix()
-
-
 def git_top(folder: Path) -> Path | None:
     """The top folder of the git repository that a folder is in; None outside of git."""
     found = run_git(folder, "rev-parse", "--show-toplevel")
     return Path(found.stdout.rstrip("\n")) if found is not None and found.returncode == 0 else None
+
+
+def _name(path: Path, root: Path) -> str:
+    """The path from the top of the git repository, or from `root` outside of one."""
+    real, top = _real(path), _real(root)
+    base = git_top(real.parent) or (top if real.is_relative_to(top) else real.parent)
+    return real.relative_to(base).as_posix()
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))
 
 
 def _lines(raw: bytes) -> list[bytes]:

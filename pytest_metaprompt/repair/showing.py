@@ -11,10 +11,12 @@ from pytest_metaprompt.runner import messages_for
 
 def shown_turn(routine: Routine, subject: Subject) -> Turn | None:
     """The case as a worked example of the routine; None where it cannot be one."""
-    if routine.last_user is None or subject.case.answer is None:
+    at = routine.last_user
+    if at is None or subject.case.answer is None:
         return None
     messages = messages_for(subject.suite, subject.case, routine)
-    return Turn(messages[routine.last_user].content.strip(), subject.case.answer.strip())
+    # A prefix around a chat makes one text of it.
+    return None if at >= len(messages) else Turn(messages[at].content.strip(), subject.case.answer.strip())
 
 
 def shown_cases(routine: Routine, subjects: Sequence[Subject]) -> frozenset[str]:

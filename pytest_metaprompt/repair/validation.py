@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_metaprompt.errors import RoutineError
+from pytest_metaprompt.errors import FileAccessError, RoutineError
+from pytest_metaprompt.files import encode_like
+from pytest_metaprompt.repair.copies import copied, copied_input
 from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
+from pytest_metaprompt.repair.tool_words import tool_words, words_of_tools
+from pytest_metaprompt.repair.visible import is_invisible
 from pytest_metaprompt.results import Proposal, Subject
-from pytest_metaprompt.routines import Routine, parse_routine
+from pytest_metaprompt.routines import Routine, Turn, parse_routine
 from pytest_metaprompt.runner import messages_for
-from pytest_metaprompt.suites import Json
-
-COPIED_WORDS = 8
-"""So many words in a row, found in a case and not in the old routine, are a copy of the case."""
-
-COPIED_CHARACTERS = 12
-"""An expected value at least so long, found in the new routine and not in the old, is a leaked answer."""
 
 MOST_TURNS = 32
 """More worked examples than this are no routine any more."""
 
 _SHRUNK = 0.5
-_NO_ANSWERS = frozenset({"python", "regex", "llm-rubric", "g-eval", "model-graded-closedqa"})
-"""Assertions whose value says how an answer must be, and holds none. A routine may say that, too."""
-
-_WORD = re.compile(r"\w+")
 _NUMBER = re.compile(r"(?<![\w.])\d+(?:[.,]\d+)*(?![\w])")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
+_OPENING = re.compile(r"\{[{%#]")
 _HEADING = re.compile(r"^#{1,6}\s+(.+?)\s*$", re.MULTILINE)
 _URL = re.compile(r"(?:https?://|www\.)[^\s)>\]\"']+", re.IGNORECASE)
-_IDENTIFIER = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 _CHATTER = re.compile(
     r"\A\W*(?:(?:certainly|sure|of course|absolutely)\s*[!,.:]"
     r"|(?:here(?:'s| is| are)|below is|this is|i(?:'ve| have)|the)\b[^\n]{0,60}"
@@ -96,6 +88,11 @@ def _check_placeholders(new: Routine, proposal: Proposal, terms: Terms) -> None:
     changed = (terms.old.tags - new.tags) + (new.tags - terms.old.tags)
     if changed:
         raise RefusedError(f"drops or adds the template code {min(changed)}")
+    if any(subject.suite.column is not None for subject in terms.subjects):
+        # For promptfoo a text that leaves one of these open is no template: its placeholders would stay as they are.
+        added = Counter(_OPENING.findall(spoken(new))) - Counter(_OPENING.findall(spoken(terms.old)))
+        if added:
+            raise RefusedError(f"opens the template code {min(added)}")
 
 
 def _placeholder_notes(verb: str, names: Counter[str]) -> Iterator[str]:
@@ -146,13 +143,18 @@ def _render_problem(routine: Routine, subject: Subject) -> str | None:
 
 def _check_length(new: Routine, proposal: Proposal, terms: Terms) -> None:
     before, after = len(instructions(terms.old)), len(instructions(new))
-    most = terms.max_length or max(int(1.25 * before), before + 600)
+    most = most_characters(before, max_length=terms.max_length)
     if after > most:
         raise RefusedError(f"grows to {after} characters; at most {most} are allowed")
     if after < _SHRUNK * before:
         raise RefusedError(f"shrinks from {before} to {after} characters")
     if len(new.turns) > MOST_TURNS:
         raise RefusedError(f"holds {len(new.turns)} examples; at most {MOST_TURNS} are allowed")
+
+
+def most_characters(before: int, *, max_length: int | None) -> int:
+    """How long the instructions may become: what the suite says, else a quarter or 600 characters more than before."""
+    return max_length or max(int(1.25 * before), before + 600)
 
 
 def _check_losses(new: Routine, proposal: Proposal, terms: Terms) -> None:
@@ -180,10 +182,11 @@ def _check_manners(new: Routine, proposal: Proposal, terms: Terms) -> None:
 
 
 def _check_characters(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    for character in sorted(set(spoken(new)) - set(spoken(terms.old))):
-        if unicodedata.category(character) in ("Cf", "Cc", "Co", "Cs") and character not in "\n\t":
+    more = Counter(spoken(new)) - Counter(spoken(terms.old))
+    for character in sorted(more):
+        if is_invisible(character):
             raise RefusedError(f"holds an invisible character, U+{ord(character):04X}")
-    gained = set(_URL.findall(instructions(new))) - set(_URL.findall(spoken(terms.old)))
+    gained = set(_URL.findall(_written(new, proposal, terms))) - set(_URL.findall(spoken(terms.old)))
     if gained:
         raise RefusedError(f"adds the address {min(gained)}")
 
@@ -191,73 +194,45 @@ def _check_characters(new: Routine, proposal: Proposal, terms: Terms) -> None:
 def _check_tools(new: Routine, proposal: Proposal, terms: Terms) -> None:
     if not terms.tools:
         return
-    known = terms.tools | set(_IDENTIFIER.findall(spoken(terms.old))) | set(new.placeholders)
-    unknown = sorted(set(_IDENTIFIER.findall(instructions(new))) - known)
+    targets = {id(subject.suite): subject.suite.target for subject in terms.subjects}.values()
+    defined = [target.params.get("tools") for target in targets if target is not None]
+    known = {*terms.tools, *new.placeholders, *tool_words(spoken(terms.old), tools=terms.tools)}
+    known |= words_of_tools(defined, tools=terms.tools)
+    unknown = sorted(tool_words(instructions(new), tools=terms.tools).keys() - known)
     if unknown:
         raise RefusedError(f"names {unknown[0]!r}, which is no tool of the target")
 
 
+def _check_home(new: Routine, proposal: Proposal, terms: Terms) -> None:
+    """What could not be written in the end, such as a character that the encoding lacks, need not be measured."""
+    home = terms.old.home
+    if home is None:
+        return
+    try:
+        encode_like(home.source, home.put(new.text))
+    except (FileAccessError, RoutineError) as error:
+        raise RefusedError(f"could not be written: {error}") from None
+
+
 def _check_copies(new: Routine, proposal: Proposal, terms: Terms) -> None:
-    old_turns = set(terms.old.turns)
+    written = _written(new, proposal, terms)
+    found = copied(written, before=spoken(terms.old), subjects=terms.subjects, tools=terms.tools)
+    found = found or copied_input(_invented(new, proposal, terms), terms.subjects)
+    if found is not None:
+        raise RefusedError(found)
+
+
+def _written(new: Routine, proposal: Proposal, terms: Terms) -> str:
+    """What the proposer put into words itself: the instructions, and the examples that are no training cases."""
+    invented = _invented(new, proposal, terms)
+    return "\n".join([instructions(new), *(text for turn in invented for text in (turn.user, turn.assistant))])
+
+
+def _invented(new: Routine, proposal: Proposal, terms: Terms) -> list[Turn]:
+    """The worked examples that are new, and no training case that the proposal names."""
     exempt = [subject for subject in terms.subjects if subject.key in proposal.examples_from]
-    shown = {shown_turn(terms.old, subject) for subject in exempt}
-    added = [turn for turn in new.turns if turn not in old_turns and turn not in shown]
-    written = "\n".join([instructions(new), *(text for turn in added for text in (turn.user, turn.assistant))])
-    _refuse_copies(written, terms)
-    inputs = {_normal(text): subject.key for subject in terms.subjects for text in inputs_of(subject)}
-    for turn in added:
-        if _normal(turn.user) in inputs:
-            raise RefusedError(f"copies the input of {inputs[_normal(turn.user)]!r} into an example")
-
-
-def _refuse_copies(written: str, terms: Terms) -> None:
-    before, after = _normal(spoken(terms.old)), _normal(written)
-    old_runs, new_runs = _runs(before), _runs(after)
-    for subject in terms.subjects:
-        for value in answers_of(subject):
-            answer = _normal(value)
-            if value in terms.tools:
-                continue  # A rule may name the tool that is to be called; it is no secret of the case.
-            if len(answer) >= COPIED_CHARACTERS and answer in after and answer not in before:
-                raise RefusedError(f"copies the expected answer of {subject.key!r}")
-        for text in (*inputs_of(subject), *answers_of(subject)):
-            if (_runs(_normal(text)) & new_runs) - old_runs:
-                raise RefusedError(f"copies the text of {subject.key!r}")
-
-
-def inputs_of(subject: Subject) -> list[str]:
-    """The texts of a case that the target is shown."""
-    case = subject.case
-    given = [case.input] if case.input is not None else []
-    if case.simulation is not None:
-        given += [*case.simulation.turns, case.simulation.persona or ""]
-    return given + list(_strings(list(case.vars.values()))) + [message.content for message in case.messages]
-
-
-def answers_of(subject: Subject) -> list[str]:
-    """The texts of a case that a right reply must equal or hold."""
-    checks = [check for check in subject.case.assertions if not check.negated and check.kind not in _NO_ANSWERS]
-    values = [check.value for check in checks if check.kind != "is-json"]
-    return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
-
-
-def _strings(value: Json) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _strings(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _strings(item)
-
-
-def _normal(text: str) -> str:
-    return " ".join(text.casefold().split())
-
-
-def _runs(text: str) -> set[tuple[str, ...]]:
-    words: list[str] = _WORD.findall(text)
-    return {tuple(words[start : start + COPIED_WORDS]) for start in range(len(words) - COPIED_WORDS + 1)}
+    known = {*terms.old.turns, *(shown_turn(terms.old, subject) for subject in exempt)}
+    return [turn for turn in new.turns if turn not in known]
 
 
 _CHECKS: Iterable[Callable[[Routine, Proposal, Terms], None]] = (
@@ -271,4 +246,5 @@ _CHECKS: Iterable[Callable[[Routine, Proposal, Terms], None]] = (
     _check_characters,
     _check_tools,
     _check_copies,
+    _check_home,
 )

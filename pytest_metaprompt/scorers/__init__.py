@@ -14,7 +14,7 @@ from pytest_metaprompt.scorers.graded_families import GRADED_FAMILIES, GradedFam
 from pytest_metaprompt.scorers.grading import NOBODY
 from pytest_metaprompt.scorers.negation import Negated
 from pytest_metaprompt.scorers.outputs import OutputAsText
-from pytest_metaprompt.scorers.scope import Scoped, scope_of
+from pytest_metaprompt.scorers.scope import OfConversation, scope_of
 from pytest_metaprompt.scorers.similar import SIMILAR
 from pytest_metaprompt.scorers.transforms import with_transform
 from pytest_metaprompt.scorers.unsupported import why_unsupported
@@ -63,8 +63,9 @@ def open_scorer(assertion: Assertion, *, base: Path, graders: Graders = NOBODY) 
             that is needed and that `graders` do not name.
         SkippedError: It cannot be judged on this machine.
     """
-    plain = with_transform(_plain(assertion, base, graders), assertion, base=base)
-    scorer: Scorer = Scoped(plain, scope_of(assertion))
+    scorer = with_transform(_plain(assertion, base, graders), assertion, base=base)
+    if scope_of(assertion) == "conversation":
+        scorer = OfConversation(scorer)
     if assertion.negated:
         family = _family(assertion)
         keeps = assertion.dialect == "promptfoo" and isinstance(family, Family) and family.keeps_score

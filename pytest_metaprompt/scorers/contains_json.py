@@ -11,12 +11,13 @@ from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.excerpts import excerpt, few
 from pytest_metaprompt.scorers.json_format import Schema, open_value_schema
-from pytest_metaprompt.scorers.json_values import NotJsonError, Plain, parse, parse_start
+from pytest_metaprompt.scorers.json_values import DEEPEST, NotJsonError, Plain, parse, parse_start
 from pytest_metaprompt.scorers.value_files import parse_yaml
 from pytest_metaprompt.scorers.verdicts import fails, holds, reply_of
 from pytest_metaprompt.suites import Assertion
 
 _START = re.compile(r"[{\[]")
+_TOO_DEEP = re.compile(rf"[{{\[\s]{{{10 * DEEPEST},}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def _values(text: str) -> Iterator[Plain]:
         try:
             value, position = parse_start(text, start.start())
         except NotJsonError:
-            position = start.end()
+            deep = _TOO_DEEP.match(text, start.start())
+            position = start.end() if deep is None else deep.end() - DEEPEST
             continue
         yield value
 
@@ -79,7 +81,7 @@ def _relaxed_objects(text: str) -> Iterator[Plain]:
 
 
 def _closing(text: str, start: int) -> int | None:
-    """Where the brace that opens at `start` is closed, strings apart."""
+    """Where the brace that opens at `start` is closed, strings apart; None, too, where it holds too many others."""
     depth, quote, position = 0, "", start
     while position < len(text):
         letter = text[position]
@@ -92,6 +94,8 @@ def _closing(text: str, start: int) -> int | None:
             depth += 1 if letter == "{" else -1
             if depth == 0:
                 return position + 1
+            if depth > DEEPEST:
+                return None
         position += 1
     return None
 

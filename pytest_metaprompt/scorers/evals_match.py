@@ -6,7 +6,6 @@ Sources: https://github.com/openai/evals, `evals/elsuite/basic/match.py`, `inclu
 
 from __future__ import annotations
 
-import json
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.excerpts import excerpt, excerpt_reply
+from pytest_metaprompt.scorers.json_values import NotJsonError, parse
 from pytest_metaprompt.scorers.values import as_javascript, problem, read_choice
 from pytest_metaprompt.scorers.verdicts import fails, holds, reply_of
 from pytest_metaprompt.suites import Assertion, Json
@@ -35,8 +35,8 @@ def _fuzzy(reply: str, ideal: str) -> bool:
 
 def _same_json(reply: str, ideal: str) -> bool:
     try:
-        return _json_equal(json.loads(reply), json.loads(ideal))
-    except ValueError:
+        return _json_equal(parse(reply), parse(ideal))
+    except NotJsonError:
         return False
 
 

@@ -109,7 +109,7 @@ def _from_json_text(arguments: Json) -> Json:
         return arguments
     try:
         found: Json = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments
     return found
 

@@ -26,6 +26,7 @@ _ELEMENTS = _VOID | frozenset(
     """.split()  # noqa: SIM905  # a list literal would take 110 lines
 )
 """The elements of the HTML Living Standard, obsolete ones left out."""
+_DEEPEST = 512  # as browsers have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +81,13 @@ class _Reader(HTMLParser):
         self.outside = ""
         self._open: list[str] = []
 
+    def parse_starttag(self, i: int) -> int:
+        # Without a `>` there is no tag; the parser itself would read all of the rest to find out, for each `<` in it.
+        return super().parse_starttag(i) if self.rawdata.find(">", i) >= 0 else -1
+
     def handle_starttag(self, tag: str, attrs: object) -> None:
         self.known = self.known or tag in _ELEMENTS or ("-" in tag and re.fullmatch(r"[a-z][\w.-]*", tag) is not None)
-        if tag not in _VOID:
+        if tag not in _VOID and len(self._open) < _DEEPEST:
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: object) -> None:

@@ -1,11 +1,10 @@
-"""Engines that run JavaScript: one inside this process if it is installed, else Node.js; with limits in any case."""
+"""Engines that run JavaScript: one that is installed beside us, else Node.js; with limits in any case."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 from collections.abc import Callable
-from contextlib import suppress
 from importlib.util import find_spec
 
 from pytest_metaprompt.errors import SkippedError
@@ -48,31 +47,18 @@ def find_node(reason: str) -> Engine:
 
 
 def run_in_mini_racer(program: str) -> str:
-    """Runs the program in V8, in this process, without files or network."""
-    from py_mini_racer import (
-        JSEvalException,
-        JSOOMException,
-        JSPromise,
-        JSPromiseError,
-        JSTimeoutException,
-        MiniRacer,
-    )
+    """Runs the program in V8, without files or network, in another process: V8 may end the one that it is in."""
+    from pytest_metaprompt.scorers.javascript_process import POOL, EngineDiedError
 
-    engine = MiniRacer()
     try:
-        result = engine.eval(program, timeout_sec=SECONDS, max_memory=MEMORY)
-        return str(result.get(timeout=SECONDS) if isinstance(result, JSPromise) else result)
-    except (JSTimeoutException, TimeoutError):
-        # What was stopped is still to report back; an engine that is closed before would complain on stderr.
-        with suppress(JSEvalException):
-            engine.eval("0", timeout_sec=SECONDS)
-        raise CodeError(_too_long()) from None
-    except JSOOMException:
-        raise CodeError(_too_much()) from None
-    except (JSEvalException, JSPromiseError) as error:
-        raise CodeError(str(error)) from None
-    finally:
-        engine.close()
+        answer = POOL.run(program, seconds=SECONDS, memory=MEMORY)
+    except EngineDiedError as error:
+        raise CodeError(_too_much() if "out of memory" in str(error) else "the JavaScript engine crashed") from None
+    if "stopped" in answer:
+        raise CodeError(_too_long() if answer["stopped"] == "time" else _too_much())
+    if "error" in answer:
+        raise CodeError(answer["error"])
+    return answer["value"]
 
 
 def run_in_quickjs(program: str) -> str:

@@ -17,7 +17,9 @@ from pytest_metaprompt.suites import Json
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 """A value as `json.loads` gives it."""
 
-_DEEPEST = 100
+DEEPEST = 100
+"""How many levels a value may be nested."""
+
 _MOST_DIGITS = 4000  # Python refuses to read whole numbers of more than 4300 digits.
 _JSON_START = re.compile(r"[{\[]")
 
@@ -46,11 +48,11 @@ def parse(text: str) -> Plain:
     try:
         value: Plain = _DECODER.decode(text)
     except RecursionError:
-        raise NotJsonError(f"it is nested more than {_DEEPEST} levels deep") from None
+        raise NotJsonError(f"it is nested more than {DEEPEST} levels deep") from None
     except ValueError as error:
         raise NotJsonError(_why_not(text, error)) from None
     if _too_deep(value):
-        raise NotJsonError(f"it is nested more than {_DEEPEST} levels deep")
+        raise NotJsonError(f"it is nested more than {DEEPEST} levels deep")
     return value
 
 
@@ -65,7 +67,7 @@ def parse_start(text: str, start: int) -> tuple[Plain, int]:
     except (ValueError, RecursionError) as error:
         raise NotJsonError(str(error)) from None
     if _too_deep(found[0]):
-        raise NotJsonError(f"it is nested more than {_DEEPEST} levels deep")
+        raise NotJsonError(f"it is nested more than {DEEPEST} levels deep")
     return found
 
 
@@ -185,7 +187,7 @@ def _has_json_inside(text: str) -> bool:
 
 def _too_deep(value: Plain) -> bool:
     level: list[Plain] = [value]
-    for _ in range(_DEEPEST + 1):
+    for _ in range(DEEPEST + 1):
         level = [item for outer in level for item in _items(outer)]
         if not level:
             return False

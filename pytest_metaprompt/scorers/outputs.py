@@ -50,16 +50,28 @@ def with_output(reply: Reply, output: Json) -> Reply:
 
 
 def context_of(attempt: Attempt, *, dialect: Dialect, config: Json = None) -> Context:
-    """What the user's code is told; copies, so that it cannot change the case."""
-    context: Context = {
-        "vars": plain(attempt.case.vars),
-        "prompt": _prompt(attempt.messages) if dialect == "promptfoo" else [_message(one) for one in attempt.messages],
-        "tool_calls": [
-            {"name": call.name, "arguments": plain(call.arguments), "raw_arguments": call.raw_arguments, "id": call.id}
-            for call in reply_of(attempt).tool_calls
-        ],
-    }
+    """What a check of the user's is told; copies, so that it cannot change the case."""
+    context = {**transform_context(attempt, dialect=dialect), "tool_calls": _calls(reply_of(attempt))}
+    test = attempt.case.column_test
+    if dialect == "promptfoo" and test is not None:
+        context["test"] = {"vars": plain(attempt.case.vars), "metadata": plain(test.metadata)}
     return context if config is None else {**context, "config": plain(config)}
+
+
+def transform_context(attempt: Attempt, *, dialect: Dialect) -> Context:
+    """What the code of a transform is told; in promptfoo's dialect just what it is told there."""
+    context: Context = {"vars": plain(attempt.case.vars)}
+    if dialect == "promptfoo":
+        return {**context, "prompt": _prompt(attempt.messages), "metadata": {}}
+    calls = _calls(reply_of(attempt))
+    return {**context, "prompt": [_message(one) for one in attempt.messages], "tool_calls": calls}
+
+
+def _calls(reply: Reply) -> Plain:
+    return [
+        {"name": call.name, "arguments": plain(call.arguments), "raw_arguments": call.raw_arguments, "id": call.id}
+        for call in reply.tool_calls
+    ]
 
 
 def compact(value: Plain) -> str:

@@ -13,20 +13,24 @@ from pytest_metaprompt.suites import Assertion
 
 Scope = Literal["turn", "conversation"]
 
-_WHOLE = frozenset({"tool-calls", "tool-call-f1", "is-valid-openai-tools-call"})
-"""The types that are about sets or sequences of calls, and so about all of them."""
+_WHOLE = frozenset(
+    """
+    contains icontains contains-any contains-all icontains-any icontains-all regex tool-call tool-calls tool-call-f1
+    is-valid-openai-tools-call is-valid-function-call is-valid-openai-function-call
+    """.split()  # noqa: SIM905  # a list literal would take 13 lines
+)
+"""The types that look for something that may have been said, or for calls; the others are about one reply as it is."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scoped:
-    """Shows the inner scorer every text and every call of a conversation, where `scope` is the conversation."""
+class OfConversation:
+    """Shows the inner scorer every text and every call of a conversation."""
 
     inner: Scorer
-    scope: Scope
 
     async def score(self, attempt: Attempt) -> Verdict:
         """The inner scorer's verdict. A case that is no conversation has one turn, and both scopes are the same."""
-        if self.scope == "turn" or not attempt.transcript:
+        if not attempt.transcript:
             return await self.inner.score(attempt)
         said = [one.content for one in attempt.transcript if one.role == "assistant" and one.content]
         reply = replace(reply_of(attempt), text="\n\n".join(said), tool_calls=attempt.calls)

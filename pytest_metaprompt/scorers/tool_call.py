@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
@@ -19,23 +19,42 @@ RIGHT_NAME = 0.5
 class CallsTool:
     """Holds if one of the reply's calls is the expected one; other calls beside it do no harm.
 
-    Name and arguments are scored apart: the right name alone is half the score.
+    Name and arguments are scored apart: the right name alone is half the score, and where arguments are expected, each
+    of the two has a verdict of its own below that of the whole.
     """
 
     expected: ExpectedCall
 
     async def score(self, attempt: Attempt) -> Verdict:
         """Looks for the expected call among those of the reply."""
+        named = [call for call in reply_of(attempt).tool_calls if call.name == self.expected.name]
+        nearest = min((self.expected.complaints(call) for call in named), key=len, default=None)
+        verdict = self._whole(attempt, nearest)
+        if self.expected.arguments is None:
+            return verdict
+        return replace(verdict, children=(_part("name", right=nearest is not None), self._arguments(nearest)))
+
+    def _arguments(self, complaints: list[str] | None) -> Verdict:
+        """What is said of the arguments alone; the score is the share that is right."""
+        if complaints is None:
+            return _part("arguments", right=False)
+        share = max(0.0, 1 - len(complaints) / max(1, len(self.expected.arguments or ())))
+        return replace(_part("arguments", right=not complaints), score=share, reason=few(complaints))
+
+    def _whole(self, attempt: Attempt, nearest: list[str] | None) -> Verdict:
         reply, name = reply_of(attempt), self.expected.name
         if not reply.tool_calls:
             return fails(f"expected a call of {name!r}, got no tool call but the text {excerpt_reply(reply)}")
-        named = [call for call in reply.tool_calls if call.name == name]
-        if not named:
+        if nearest is None:
             return fails(f"expected a call of {name!r}, got {call_names(reply)}")
-        nearest = min((self.expected.complaints(call) for call in named), key=len)
         if nearest:
             return measured(RIGHT_NAME, passed=False, reason=f"{name}: {few(nearest)}")
         return holds(f"the reply calls {self.expected}")
+
+
+def _part(name: str, *, right: bool) -> Verdict:
+    """The verdict on a part of a call; as a metric it is summed up for the suite."""
+    return Verdict(name, right, float(right), "", metric=f"tool-call {name}")
 
 
 def open_tool_call(assertion: Assertion) -> Scorer:

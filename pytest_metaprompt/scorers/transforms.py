@@ -12,7 +12,7 @@ from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.scorers.code import Code, CodeError, CodeSource, run_code
 from pytest_metaprompt.scorers.javascript_code import open_javascript_code
 from pytest_metaprompt.scorers.json_values import NotJsonError, as_json
-from pytest_metaprompt.scorers.outputs import context_of, output_of, with_output
+from pytest_metaprompt.scorers.outputs import output_of, transform_context, with_output
 from pytest_metaprompt.scorers.python_code import is_python_file, open_python_code
 from pytest_metaprompt.scorers.value_files import names_file
 from pytest_metaprompt.scorers.verdicts import reply_of
@@ -77,7 +77,7 @@ async def apply_transform(transform: Transform, attempt: Attempt) -> Attempt:
         ScorerError: The code broke, or returned nothing, or what JSON cannot hold.
     """
     reply, dialect = reply_of(attempt), transform.dialect
-    output, context = output_of(reply, dialect=dialect), context_of(attempt, dialect=dialect)
+    output, context = output_of(reply, dialect=dialect), transform_context(attempt, dialect=dialect)
     result = await run_code(transform.code, output, context, what="transform", where=transform.where)
     if result is None:
         raise ScorerError("transform: the code returned nothing", where=transform.where)

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from pytest_metaprompt.errors import ScorerError
 from pytest_metaprompt.protocols import Scorer
@@ -52,7 +53,7 @@ class Webhook:
                 answer, threshold=self.assertion.threshold, label="the server says", bounded=dialect == "native"
             )
         except (OSError, ValueError) as error:
-            message = f"{self.assertion.type}: {self.url}: {_told(error)}"
+            message = f"{self.assertion.type}: {_shown(self.url)}: {_told(error)}"
             raise ScorerError(message, where=self.assertion.where) from None
 
 
@@ -62,6 +63,12 @@ def open_webhook(assertion: Assertion) -> Scorer:
     if not url.startswith(("http://", "https://")):
         raise problem(assertion, f"{url!r} is not an address", hint="write  value: https://...")
     return Webhook(assertion, url)
+
+
+def _shown(url: str) -> str:
+    """The address without what it may hold in secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _post(url: str, body: Plain) -> object:

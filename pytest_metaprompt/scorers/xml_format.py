@@ -14,7 +14,9 @@ from pytest_metaprompt.scorers.values import problem, read_text_values
 from pytest_metaprompt.scorers.verdicts import fails, holds, reply_of
 from pytest_metaprompt.suites import Assertion
 
-_OPENING = re.compile(r"<[^\W\d][\w.:-]*")
+_OPENING = re.compile(rb"<[A-Za-z_\x80-\xff][\w.:\x80-\xff-]*")
+_DEEPEST = 100
+_PIECE = 1024
 
 
 class _NotXmlError(ValueError):
@@ -102,16 +104,22 @@ class _Reader:
             raise _NotXmlError(f"{expat.ErrorString(error.code)} at line {error.lineno}") from None
         return self._paths
 
-    def read_first(self, text: str) -> set[str] | None:
-        """The paths of the element that the text begins with; None if that is not well-formed."""
-        try:
-            self.read(text)
-        except _NotXmlError:
-            return None if self.ended_at is None else self._paths
-        return self._paths
+    def read_first(self, data: memoryview) -> set[str] | None:
+        """The paths of the element that the data begins with; None if that is not well-formed."""
+        at, size = 0, _PIECE
+        # Piece by piece, so that what stands behind a short element is not looked at for each of them.
+        while self.ended_at is None and at < len(data):
+            try:
+                self._parser.Parse(data[at : at + size], at + size >= len(data))
+            except (expat.ExpatError, _NotXmlError):
+                break
+            at, size = at + size, 2 * size
+        return None if self.ended_at is None else self._paths
 
     def _start(self, name: str, attributes: object) -> None:
         self._open.append(name)
+        if len(self._open) > _DEEPEST:
+            raise _NotXmlError(f"it is nested more than {_DEEPEST} levels deep")
         self._paths.add(".".join(self._open))
 
     def _end(self, name: str) -> None:
@@ -125,7 +133,7 @@ class _Reader:
 
 def _elements(text: str) -> Iterator[set[str]]:
     """The paths of each element in the text that does not stand in another one that is well-formed."""
-    data = text.encode("utf-8", "replace").decode("utf-8")
+    data = memoryview(text.encode("utf-8", "replace"))
     position = 0
     while opening := _OPENING.search(data, position):
         reader = _Reader()
@@ -134,5 +142,4 @@ def _elements(text: str) -> Iterator[set[str]]:
             position = opening.end()
             continue
         yield paths
-        ended_at = reader.ended_at or 0
-        position = opening.start() + max(1, len(data[opening.start() :].encode()[:ended_at].decode("utf-8", "ignore")))
+        position = opening.start() + max(1, reader.ended_at or 0)

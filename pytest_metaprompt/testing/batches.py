@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
+from urllib.parse import parse_qs
 
 from pytest_metaprompt.testing.answers import Body, Fault, Script, as_completion
 
@@ -25,9 +26,11 @@ _ENDED = ("completed", "expired", "cancelled")
 
 @dataclass(slots=True)
 class Begun:
-    """A batch: its requests, the states still to be told, and the ids of its files of answers once it has ended."""
+    """A batch: its file, its requests, the states still to be told, and the ids of its files of answers once it has
+    ended."""
 
     id: str
+    file: str
     requests: list[Body]
     states: list[State]
     problems: list[Body]
@@ -39,10 +42,11 @@ class Begun:
 class ScriptedBatches:
     """Files and batches as the provider serves them; the server's script answers each request.
 
-    Every look at a batch tells the next of `states`, and the last one for ever. One that ended early has answers to the
-    first `answered` requests only. A request that the script answers with a `Fault` goes to the file of errors.
-    `faults` are answers to come first, by what is asked: `upload`, `begin`, `look`, `fetch`, `cancel`. A file that the
-    provider would refuse, such as one with two models, makes the batch fail.
+    Every look at a batch tells the next of `states`, and the last one for ever. Only the first `answered` requests have
+    answers; to the others, a batch that expired has errors. A request that the script answers with a `Fault` goes to
+    the file of errors. `faults` are answers to come first, by what is asked: `upload`, `begin`, `list`, `look`,
+    `fetch`, `cancel`; those of `begun` take the place of the answer after a batch was begun. A file that the provider
+    would refuse, such as one with two models, makes the batch fail. Batches are listed `page` at a time.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class ScriptedBatches:
         states: Sequence[State] = ("completed",),
         answered: int | None = None,
         faults: Mapping[str, Sequence[Fault]] | None = None,
+        page: int = 100,
     ) -> None:
         self.states = tuple(states)
         self.uploaded: dict[str, bytes] = {}
@@ -59,18 +64,22 @@ class ScriptedBatches:
         self.keys: set[str] = set()
         """The keys that were sent, as the header has them."""
         self._answered = answered
+        self._page = page
         self._faults = {what: list(faults) for what, faults in (faults or {}).items()}
         self._answers: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def serve(self, method: str, path: str, headers: Mapping[str, str], raw: bytes, ask: Script) -> Fault | None:
         """The answer to a request of this API; None for any other."""
+        path, _, query = path.partition("?")
         with self._lock:
             match method, *path.removeprefix("/v1/").split("/"):
                 case "POST", "files":
                     return self._told("upload", headers) or self._upload(headers, raw)
                 case "POST", "batches":
-                    return self._told("begin", headers) or self._begin(json.loads(raw))
+                    return self._told("begin", headers) or self._begin(json.loads(raw), headers)
+                case "GET", "batches":
+                    return self._told("list", headers) or self._list(query)
                 case "GET", "batches", batch if batch in self.begun:
                     return self._told("look", headers) or self._look(self.begun[batch], ask)
                 case "POST", "batches", batch, "cancel" if batch in self.begun:
@@ -93,14 +102,22 @@ class ScriptedBatches:
         self.uploaded[file] = _content(parts["file"])
         return _json({"id": file, "object": "file", "purpose": "batch", "bytes": len(self.uploaded[file])})
 
-    def _begin(self, wanted: Body) -> Fault:
+    def _begin(self, wanted: Body, headers: Mapping[str, str]) -> Fault:
         if wanted.get("input_file_id") not in self.uploaded or wanted.get("completion_window") != "24h":
             return Fault.status(400, json.dumps({"error": {"message": "no such file, or no such window"}}))
         requests: list[Body] = [json.loads(line) for line in self.uploaded[wanted["input_file_id"]].splitlines()]
         problems = _problems(requests, wanted["endpoint"])
-        batch = Begun(f"batch_{len(self.begun) + 1}", requests, list(self.states), problems)
+        batch = Begun(f"batch_{len(self.begun) + 1}", wanted["input_file_id"], requests, list(self.states), problems)
         self.begun[batch.id] = batch
-        return _json(_shown(batch))
+        return self._told("begun", headers) or _json(_shown(batch))
+
+    def _list(self, query: str) -> Fault:
+        """A page of the batches, the newest first."""
+        names = list(reversed(self.begun))
+        after = parse_qs(query).get("after", [""])[0]
+        rest = names[names.index(after) + 1 :] if after in names else names
+        data = [_shown(self.begun[name]) for name in rest[: self._page]]
+        return _json({"object": "list", "data": data, "has_more": len(rest) > self._page})
 
     def _look(self, batch: Begun, ask: Script) -> Fault:
         self.looks += 1
@@ -120,8 +137,8 @@ class ScriptedBatches:
 
     def _end(self, batch: Begun, ask: Script) -> None:
         """Makes the files of answers, in another order than that of the requests."""
-        cut = None if batch.status == "completed" else self._answered
-        answered, rest = batch.requests[:cut], [] if cut is None else batch.requests[cut:]
+        cut = len(batch.requests) if self._answered is None else self._answered
+        answered, rest = batch.requests[:cut], batch.requests[cut:]
         lines = [_answer(request, ask) for request in answered]
         if batch.status == "expired":
             why = {"code": "batch_expired", "message": "This request was not executed before the window expired."}
@@ -158,7 +175,8 @@ def _problems(requests: Sequence[Body], endpoint: str) -> list[Body]:
 
 
 def _shown(batch: Begun) -> Body:
-    told: Body = {"id": batch.id, "object": "batch", "status": batch.status, "request_counts": batch.counts}
+    told: Body = {"id": batch.id, "object": "batch", "input_file_id": batch.file, "status": batch.status}
+    told["request_counts"] = batch.counts
     return {**told, **batch.files, "errors": {"object": "list", "data": batch.problems} if batch.problems else None}
 
 

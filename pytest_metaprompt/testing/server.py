@@ -81,7 +81,7 @@ class ScriptedServer:
             self._under_way += 1
             self.max_under_way = max(self.max_under_way, self._under_way)
         try:
-            return self._wait(self._ask_script(served))
+            return self.wait(self._ask_script(served))
         finally:
             with self._lock:
                 self._under_way -= 1
@@ -106,7 +106,8 @@ class ScriptedServer:
             said = json.dumps({"error": {"message": f"the script raised {type(error).__name__}: {error}"}})
             return Fault(500, said, headers={"X-Should-Retry": "false"})
 
-    def _wait(self, fault: Fault) -> Fault:
+    def wait(self, fault: Fault) -> Fault:
+        """What to send, when it is time to send it."""
         if fault.waits:
             self._closing.wait(None if fault.waits == "until closed" else fault.waits)
         return fault
@@ -195,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.beside.serve(self.command, self.path, headers, raw, self.server.script)
         if answer is not None:
-            self._send(answer)
+            self._send(self.server.scripted.wait(answer))
         return answer is not None
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's own name

@@ -27,7 +27,16 @@ from tests.clients.asking import request
 class Bench:
     """A server, a gathering and a client for each question; `live` is what is asked beside it."""
 
-    def __init__(self, folder, *, script=lambda body: body["messages"][-1]["content"].upper(), limits=None, **scripted):
+    def __init__(
+        self,
+        folder,
+        *,
+        script=lambda body: body["messages"][-1]["content"].upper(),
+        limits=None,
+        key="sk-1",
+        **scripted,
+    ):
+        self.key = key
         self.batches = ScriptedBatches(**scripted)
         self.server = ScriptedServer(script, beside=self.batches)
         self.clock = FakeClock()
@@ -42,7 +51,7 @@ class Bench:
         self.servers = []
 
     def account(self, spec):
-        address = read_address(spec, {"OPENAI_BASE_URL": self.server.base_url, "OPENAI_API_KEY": "sk-1"})
+        address = read_address(spec, {"OPENAI_BASE_URL": self.server.base_url, "OPENAI_API_KEY": self.key})
         self.servers.append(BatchServer(address, clock=self.clock))
         return address, self.servers[-1]
 
@@ -182,20 +191,106 @@ def test_files_that_do_not_go_through_are_tried_three_times(bench, what):
     assert texts(one.ask("a")) == ["A"]
 
 
-def test_a_batch_is_not_begun_twice_because_an_answer_got_lost(bench):
-    one = bench(faults={"begin": [Fault.broken_off()]})
+LOST = [Fault.broken_off(), Fault.reset(), Fault.status(504), Fault.page(), Fault(body='{"id": "batch_1"}')]
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_batch_whose_answer_got_lost_is_found_and_not_begun_again(bench, fault):
+    one = bench(faults={"begun": [fault]})
+    assert texts(one.ask("a")) == ["A"]
+    assert list(one.batches.begun) == ["batch_1"]
+    one.gathering.settle()
+    assert one.log.read() == []
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_batch_that_was_not_begun_is_begun_when_the_list_does_not_hold_it(bench, fault):
+    one = bench(faults={"begin": [fault]})
+    assert texts(one.ask("a")) == ["A"]
+    assert list(one.batches.begun) == ["batch_1"]
+
+
+def test_a_lost_batch_is_found_behind_many_others(bench):
+    one = bench(limits=Limits(requests=1), page=2, faults={"begun": [Fault.broken_off()] * 5})
+    assert texts(one.ask("a", "b", "c", "d", "e")) == ["A", "B", "C", "D", "E"]
+    assert len(one.batches.begun) == 5
+
+
+@pytest.mark.parametrize("silence", [Fault.status(503), Fault.broken_off(), Fault.status(404)])
+def test_where_the_list_is_not_told_nothing_is_begun_again_and_the_next_run_looks_first(bench, silence):
+    one = bench(faults={"begun": [Fault.broken_off()], "list": [silence] * 3})
     [error] = one.ask("a")
     assert "the batch could not be sent: no answer from http://127.0.0.1" in str(error)
-    assert one.batches.begun == {}
+    assert "it looks for the batch before it sends another" in str(error)
+    assert [(sent.batch, sent.file) for sent in one.log.read()] == [("", "file-1")]
+    one.batches._faults.clear()
+    one.begin()
+    assert texts(one.ask("a")) == ["A"]
+    assert list(one.batches.begun) == ["batch_1"]
+    assert [sent.batch for sent in one.log.read()] == ["batch_1"]
 
 
-@pytest.mark.parametrize(
-    "fault", [Fault.page(), Fault.truncated_json(), Fault(body="[]"), Fault(body='{"id": "batch_1"}')]
-)
+def test_a_run_that_was_killed_before_its_batch_was_begun_sends_it_again(bench):
+    one = bench()
+    one.log.add(Sent("", one.server.base_url, "m", None, 0.0, "", (request_key(request("a")),), "file-9"))
+    assert texts(one.ask("a")) == ["A"]
+    assert list(one.batches.begun) == ["batch_1"]
+    assert [sent.file for sent in one.log.read()] == ["file-1"]
+
+
+def test_a_run_that_cannot_find_out_whether_a_batch_was_begun_does_not_send_it(bench):
+    one = bench(faults={"list": [Fault.status(503)] * 3})
+    one.log.add(Sent("", one.server.base_url, "m", None, 0.0, "", (request_key(request("a")),), "file-9"))
+    first, second = one.ask("a", "b")
+    assert "batch file-9: 503: scripted 503 (run the same command again: it looks" in str(first)
+    assert second.text == "B"
+    assert "file-9" in [sent.file for sent in one.log.read()]
+
+
+def test_a_refused_key_does_not_make_a_batch_forgotten(bench):
+    one = bench(states=(Fault.status(500),))
+    one.ask("a")
+    one.begin()
+    one.batches._faults["look"] = [Fault.status(401)]
+    [error] = one.ask("a")
+    assert "the server did not accept the key" in str(error)
+    assert [sent.batch for sent in one.log.read()] == ["batch_1"]
+    assert len(one.batches.uploaded) == 1
+
+
+def test_answers_that_the_provider_deleted_are_asked_again(bench):
+    one = bench(states=(Fault.status(500),))
+    one.ask("a")
+    one.begin()
+    one.batches.begun["batch_1"].states = ["completed"]
+    one.batches.states = ("completed",)
+    one.batches._faults["fetch"] = [Fault.status(404)]
+    assert texts(one.ask("a")) == ["A"]
+    assert list(one.batches.begun) == ["batch_1", "batch_2"]
+
+
+def test_a_request_without_an_answer_is_an_error_and_is_asked_by_the_next_run(bench):
+    one = bench(answered=1)
+    first, second = one.ask("a", "b")
+    assert first.text == "A"
+    assert "batch batch_1 has no answer to this request (run the same command again" in str(second)
+    one.gathering.settle()
+    one.begin()
+    assert texts(one.ask("b")) == ["B"]
+
+
+@pytest.mark.parametrize("fault", [Fault.page(), Fault.truncated_json(), Fault(body="[]")])
 def test_an_answer_that_is_none_is_an_error(bench, fault):
-    [error] = bench(faults={"begin": [fault]}).ask("a")
+    [error] = bench(faults={"begin": [fault] * 3}).ask("a")
     assert isinstance(error, ModelCallError)
     assert "the answer" in str(error)
+
+
+def test_a_key_that_the_server_repeats_at_the_edge_of_a_message_shows_no_part_of_itself(bench):
+    said = json.dumps({"padding": "x" * 170, "key": "sk-very-secret-0123456789"})
+    one = bench(faults={"begin": [Fault(body=said)] * 3}, key="sk-very-secret-0123456789")
+    [error] = one.ask("a")
+    assert "sk-" not in str(error)
 
 
 def test_a_refused_key_names_its_variable_and_not_itself(bench):
@@ -266,10 +361,11 @@ sents = st.builds(
     began=st.floats(allow_nan=False, allow_infinity=False),
     digest=st.text(),
     keys=st.lists(st.text(), min_size=1, unique=True).map(tuple),
+    file=st.text(min_size=1),
 )
 
 
-@given(st.lists(sents))
+@given(st.lists(sents, unique_by=lambda sent: sent.file))
 def test_a_batch_is_read_as_it_was_written(tmp_path_factory, written):
     log = BatchLog(tmp_path_factory.mktemp("log"))
     for sent in written:

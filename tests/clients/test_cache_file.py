@@ -2,7 +2,10 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+
+import pytest
 
 from pytest_metaprompt.clients.cache import AnewStore, CachedClient
 from pytest_metaprompt.clients.cache_file import CacheFile, CacheStore
@@ -160,6 +163,23 @@ def test_processes_share_one_file(tmp_path):
     raw.close()
 
 
+def test_a_process_that_is_just_beginning_with_the_file_is_waited_for(tmp_path):
+    (tmp_path / "own").mkdir()
+    other = sqlite3.connect(tmp_path / "own" / "cache.db", check_same_thread=False)
+    other.execute("CREATE TABLE theirs (a)")
+    other.execute("BEGIN IMMEDIATE")
+    warnings = []
+    file, store = opened(tmp_path, warnings=warnings)
+    done = threading.Timer(0.5, other.close)
+    done.start()
+    ask(CachedClient(counting(), store))
+    file.close()
+    done.join()
+    assert warnings == []
+    inner = counting()
+    assert ask(CachedClient(inner, opened(tmp_path)[1])).cached
+
+
 def test_ten_thousand_replies_are_read_in_well_under_a_second(tmp_path):
     requests = [request(f"take {number}", system="You read numbers. " * 20) for number in range(10_000)]
 
@@ -176,3 +196,18 @@ def test_ten_thousand_replies_are_read_in_well_under_a_second(tmp_path):
         file.close()
         spent.append(time.process_time() - began)
     assert spent[1] < 1.0, spent
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the rights are those of POSIX")
+def test_a_folder_that_may_not_be_entered_is_told_and_everything_is_asked(own_folder):
+    file, store = opened(own_folder)
+    ask(CachedClient(counting(), store))
+    file.close()
+    (own_folder / "own").chmod(0)
+    warnings, inner = [], counting()
+    file, store = opened(own_folder, warnings=warnings)
+    assert ask(CachedClient(inner, store)).text == "reply to hello"
+    file.close()
+    assert len(inner.requests) == 1
+    assert len(warnings) == 1
+    assert "cannot be used, so it is left out: Permission denied" in warnings[0]

@@ -42,7 +42,7 @@ def test_tool_calls_are_read_with_their_arguments():
     )
 
 
-@pytest.mark.parametrize("raw", ["", "not json", "[1]", '"text"', "{", "[" * 100_000])
+@pytest.mark.parametrize("raw", ["", "not json", "[1]", '"text"', "{", '{"a": NaN}', "[" * 100_000])
 def test_arguments_that_are_no_json_object_are_kept_raw_only(raw):
     (call,) = read_tool_calls([{"function": {"name": "f", "arguments": raw}}])
     assert call.arguments is None

@@ -1,9 +1,11 @@
 import os
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
 
-from pytest_metaprompt.clients.identity import identity, runs_live, secrets_of
+from pytest_metaprompt.clients.address import secrets_of
+from pytest_metaprompt.clients.identity import identity, runs_live
 from pytest_metaprompt.suites import ModelSpec
 
 
@@ -40,7 +42,7 @@ def test_a_local_model_is_known_by_its_file_as_it_is_now(tmp_path):
     assert told(ModelSpec("local", "none.gguf"), tmp_path) is None
 
 
-@pytest.mark.parametrize("provider", ["python", "echo", "of-a-plugin"])
+@pytest.mark.parametrize("provider", ["python", "echo", "exec", "promptfoo-python", "of-a-plugin"])
 def test_what_is_not_known_is_not_kept(provider, tmp_path):
     assert told(ModelSpec(provider, "x"), tmp_path) is None
     assert runs_live(ModelSpec(provider, "x")) == (provider != "of-a-plugin")
@@ -49,5 +51,30 @@ def test_what_is_not_known_is_not_kept(provider, tmp_path):
 def test_secrets_are_the_keys_and_the_password_of_the_address():
     spec = ModelSpec("openai", "m", base_url="http://ada:pass-word@here/v1", api_key_env="ACME_KEY")
     environ = {"OPENAI_API_KEY": "sk-openai", "ACME_KEY": "sk-acme", "OTHER": "sk-other"}
-    assert secrets_of(spec, environ) == {"sk-openai", "sk-acme", "pass-word"}
+    login = b64encode(b"ada:pass-word").decode()
+    assert secrets_of(spec, environ) == {"sk-openai", "sk-acme", "pass-word", login}
     assert secrets_of(ModelSpec("openai", "m"), {"OPENAI_API_KEY": "x"}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("spec", "environ", "secret"),
+    [
+        (ModelSpec("github", "openai/gpt-4o"), {"GITHUB_TOKEN": "ghp_12345"}, "ghp_12345"),
+        (ModelSpec("openai", "m", api_key="sk-in-a-promptfoo-file"), {}, "sk-in-a-promptfoo-file"),
+        (ModelSpec("openai", "m", base_url="https://sk-user-only@here/v1"), {}, "sk-user-only"),
+        (ModelSpec("openai", "m"), {"OPENAI_BASE_URL": "https://ada:p%40ssword@here/v1"}, "p@ssword"),
+        (ModelSpec("openai", "m", base_url="https://here/v1?api-key=abc%2Fdef&v=2024-02-01"), {}, "abc/def"),
+    ],
+)
+def test_every_place_that_a_secret_stands_in_is_known(spec, environ, secret):
+    assert secret in secrets_of(spec, environ)
+
+
+def test_what_a_query_holds_beside_its_key_is_no_secret():
+    spec = ModelSpec("openai", "m", base_url="https://here/v1?api-version=2024-02-01")
+    assert secrets_of(spec, {}) == frozenset()
+
+
+@pytest.mark.parametrize("placeholder", ["ollama", "lm-studio", "not-needed"])
+def test_what_manuals_say_to_set_as_a_key_is_a_word_like_any_other(placeholder):
+    assert secrets_of(ModelSpec("openai", "m"), {"OPENAI_API_KEY": placeholder}) == frozenset()

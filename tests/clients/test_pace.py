@@ -152,6 +152,26 @@ def test_retry_after_is_waited_for_by_every_call_to_the_server():
     assert clock.now() >= 30
 
 
+def test_a_server_that_wants_to_be_left_alone_for_an_hour_is_not_waited_for_by_anybody():
+    clock = FakeClock()
+    with ScriptedServer(in_turn(Fault.status(429, retry_after_s=3600), "hi")) as server:
+        client = client_for(server, clock)
+        said = []
+        for text in ("a", "b"):
+            with pytest.raises(ModelCallError) as caught:
+                ask(client, request(text))
+            said.append(str(caught.value))
+        assert said == [
+            "openai:m: 429: scripted 429 (the wait of 3600 s goes beyond timeout_s, 120 s)",
+            "openai:m: 429 (the wait of 3600 s goes beyond timeout_s, 120 s)",
+        ]
+        assert isinstance(caught.value, CallNotMadeError)
+        assert (len(server.requests), clock.slept) == (1, [])
+        asyncio.run(clock.sleep(3500))
+        assert ask(client, request("c")).text == "hi"
+        assert clock.now() == 3600
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [

@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.semconv._incubating.attributes import (
     error_attributes,
     gen_ai_attributes,
+    openai_attributes,
     server_attributes,
 )
 from opentelemetry.trace import SpanKind, StatusCode
@@ -22,10 +23,10 @@ from tests.clients.asking import ask, request
 
 NAMES = {
     value
-    for module in (gen_ai_attributes, error_attributes, server_attributes)
+    for module in (gen_ai_attributes, error_attributes, openai_attributes, server_attributes)
     for value in vars(module).values()
     if isinstance(value, str)
-}
+} | {"gen_ai.request.reasoning.level"}  # Newer than the package of names.
 REPLY = Reply("yes", (ToolCall("look", {"a": 1}, '{"a":1}', "c1"),), "stop", Usage(12, 3))
 
 
@@ -63,7 +64,21 @@ def test_a_call_is_a_client_span_with_the_names_of_the_conventions(spans):
         "gen_ai.response.finish_reasons": ("stop",),
         "gen_ai.usage.input_tokens": 12,
         "gen_ai.usage.output_tokens": 3,
+        "gen_ai.request.choice.count": 2,
+        "openai.api.type": "chat_completions",
     }
+    assert set(span.attributes) <= NAMES
+
+
+def test_what_the_provider_had_cached_and_what_it_thought_is_told(spans):
+    model = ModelSpec("openai-responses", "m", {"reasoning_effort": "low", "n": 1})
+    ask(traced(spans, Reply("yes", usage=Usage(12, 3, 8, 2))), request(model=model))
+    [span] = spans.get_finished_spans()
+    assert span.attributes["gen_ai.usage.cache_read.input_tokens"] == 8
+    assert span.attributes["gen_ai.usage.reasoning.output_tokens"] == 2
+    assert span.attributes["gen_ai.request.reasoning.level"] == "low"
+    assert span.attributes["openai.api.type"] == "responses"
+    assert "gen_ai.request.choice.count" not in span.attributes
     assert set(span.attributes) <= NAMES
 
 
@@ -82,7 +97,7 @@ def test_contents_are_there_only_for_those_who_want_them(spans):
             "role": "assistant",
             "parts": [
                 {"type": "text", "content": "yes"},
-                {"type": "tool_call", "id": "c1", "name": "look", "arguments": '{"a":1}'},
+                {"type": "tool_call", "id": "c1", "name": "look", "arguments": {"a": 1}},
             ],
             "finish_reason": "stop",
         }
@@ -98,7 +113,7 @@ def test_tool_messages_are_told_as_the_conventions_want(spans):
     ask(traced(spans, contents=True), replace(request(), messages=messages))
     [span] = spans.get_finished_spans()
     assert json.loads(span.attributes["gen_ai.input.messages"]) == [
-        {"role": "assistant", "parts": [{"type": "tool_call", "id": "c1", "name": "look", "arguments": "{}"}]},
+        {"role": "assistant", "parts": [{"type": "tool_call", "id": "c1", "name": "look", "arguments": {}}]},
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "42"}]},
     ]
 
@@ -114,8 +129,9 @@ def test_a_failed_call_is_an_error_that_quotes_nobody_unasked(spans, contents, s
 
 
 def test_models_without_a_server_have_no_address_and_embeddings_their_own_name(spans):
-    ask(traced(spans, operation="embeddings"), request(model=ModelSpec("local", "small")))
+    ask(traced(spans, operation="embeddings", url=None), request(model=ModelSpec("local", "small")))
     [span] = spans.get_finished_spans()
     assert span.name == "embeddings small"
     assert "server.address" not in span.attributes
+    assert "gen_ai.usage.output_tokens" not in span.attributes
     assert span.attributes["gen_ai.provider.name"] == "local"

@@ -278,14 +278,14 @@ providers:
 defaultTest:
   vars: {greeting: Hello}
   assert: [{type: contains, value: "{{greeting}}"}]
-  options: {transform: output.trim()}
 tests:
   - vars: {name: Ann}
     assert:
       - {type: icontains, value: ANN, weight: 2}
       - {type: is-sql, value: x}
   - {description: other, vars: {name: Bob, greeting: Hi}}
-  - {vars: {name: Cy}, assert: [{type: equals, value: "{{ name | upper }}"}]}
+  - {vars: {name: Cy}, assert: [{type: icontains, value: "{{ name | upper }}"}]}
+  - {vars: {name: Di}, options: {transform: output.trim()}}
   - file://more.csv
 """
 MORE = 'name,__expected,__expected2\nDi,Hello Di,"not-contains: Bob"\nEd,Hi Ed,"starts-with: Hello"\n'
@@ -298,13 +298,14 @@ def test_a_plain_config_of_promptfoo_runs_as_a_suite(project: Project, out: Out)
     assert out.readouterr().out.splitlines()[2:] == [
         "  prompt 2: a suite has one routine",
         "  provider anthropic:messages:big: it is no model of a suite",
-        "  defaultTest: options: a case has no such key",
         "  test 1: is-sql: there is no assertion 'is-sql'",
-        "  test 3: equals: it is a template with more in it than {{name}}",
+        "  test 4: a case knows no 'transform'",
     ]
     suite = suite_of(project.path / "c.metaprompt.yaml")
     assert [case.get("id") for case in suite["cases"]] == [None, "other", None, None, None]
-    assert suite["target"] == {"model": "openai:small", "temperature": 0.5, "base_url": project.server.base_url}
+    asked = {"temperature": 0.5, "max_tokens": 1024, "base_url": project.server.base_url}
+    assert suite["target"] == {"model": "openai:small", **asked}
+    assert suite["defaults"] == {"assert": [{"type": "contains", "value": "{{greeting}}"}]}
 
     def target(body: Body) -> str:
         assert body["temperature"] == 0.5
@@ -314,6 +315,57 @@ def test_a_plain_config_of_promptfoo_runs_as_a_suite(project: Project, out: Out)
     assert outcomes(project, "c.metaprompt.yaml") == ["passed", "passed", "passed", "passed", "failed"]
 
 
+MATRIX = """\
+prompts: file://prompts.txt
+providers: [echo]
+defaultTest: file://default.yaml
+scenarios:
+  - config: [{vars: {tone: kind}}, {vars: {tone: dry}}]
+    tests: [{vars: {name: Flo}, assert: [{type: icontains, value: '{{ tone | upper }} flo'}]}]
+tests:
+  - description: both
+    vars: {name: [Ann, "{{nick}}"], nick: Bo, tone: "a {{name}} b"}
+    assert: [{type: regex, value: "^(?<who>A|a B)"}, {type: levenshtein, value: "x"}]
+  - {vars: file.yaml, threshold: 0.6, assert: [{type: contains, value: no}, {type: contains, value: Eve, weight: 3}]}
+  - {vars: {name: list, tone: [[1, 2]]}, assert: [{type: contains, value: "1,2 list"}, {type: python, value: file://c.py}]}
+  - file://more.csv
+"""
+MATRIX_FILES = {
+    "foo/prompts.txt": "{{tone}} {{name}}{{nobody}}\n---\nanother {{name}}\n",
+    "foo/default.yaml": "vars: {tone: plain}\nassert: [{type: not-contains, value: zzz}]\n",
+    "foo/file.yaml": "name: Eve\n",
+    "foo/c.py": "def get_assert(output, context):\n    return context['vars']['name'] == 'list'\n",
+    "foo/more.csv": (
+        "name,__expected,__expected2\nSay: x,Say: x,note: y\nGus,levenshtein:plain Gux,starts-with:plain\n"
+        'Hal,"contains-any:Hal, Hel",levenshtein(4):plain\n'
+    ),
+}
+
+
+def test_a_converted_config_gives_the_same_results_as_the_config_itself(project: Project, out: Out) -> None:
+    project.write_bytes("foo/promptfooconfig.yaml", MATRIX.encode())
+    for name, text in MATRIX_FILES.items():
+        project.write_bytes(name, text.encode())
+    assert main(["convert", "foo/promptfooconfig.yaml", "-o", "suites/foo.metaprompt.yaml"]) == 0
+    assert out.readouterr().out.splitlines()[1:] == ["left out or changed:", "  prompt 2: a suite has one routine"]
+    suite = suite_of(project.path / "suites/foo.metaprompt.yaml")
+    assert "defaults" not in suite, "one test has a threshold over all of its assertions"
+
+    def judged(after: Any) -> list[tuple[str, str, float]]:
+        cases = [(case["attempts"][0], case) for case in after.report["suites"][0]["cases"]]
+        return [(attempt["text"], case["outcome"], case["score"]) for attempt, case in cases]
+
+    foreign = judged(project.run("foo/promptfooconfig.yaml"))
+    assert judged(project.run("suites")) == foreign
+    assert [text for text, *_ in foreign] == [
+        "a Ann b Ann", "a Bo b Bo", "plain Eve", "1,2 list", "plain Say: x", "plain Gus", "plain Hal",
+        "kind Flo", "dry Flo",
+    ]  # fmt: skip
+    assert [outcome for _, outcome, _ in foreign] == [
+        "failed", "failed", "passed", "passed", "failed", "failed", "passed", "passed", "passed",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("config", "problem"),
     [
@@ -321,13 +373,14 @@ def test_a_plain_config_of_promptfoo_runs_as_a_suite(project: Project, out: Out)
             "prompts: ['{% if a %}b{% endif %}']\ntests: [{}]\n",
             "the prompt is a template with more in it than {{name}}",
         ),
-        ("prompts: [file://no.txt]\ntests: [{}]\n", "the file 'file://no.txt' is not there"),
+        ("prompts: [file://no.txt]\ntests: [{}]\n", "there is no prompt file 'no.txt'"),
+        ("prompts: ['exec:./x.sh']\ntests: [{}]\n", "the prompt './x.sh' comes out of a program"),
         ("prompts: [hi]\ntests: [{assert: [{type: is-sql, value: x}]}]\n", "test 1: nothing of it can be checked"),
         (
-            "prompts: [hi]\ntests: [{threshold: 0.5, assert: [{type: equals, value: x}]}]\n",
-            "test 1: a case knows no 'thr",
+            "prompts: [hi]\ntests: [{providerOutput: a, assert: [{type: equals, value: x}]}]\n",
+            "test 1: a case knows no 'providerOutput'",
         ),
-        ("prompts: [hi]\ntests: [file://t.js]\n", "tests file://t.js: only .csv, .yaml and .json files beside"),
+        ("prompts: [hi]\ntests: [file://t.js]\n", "there is no file of tests 't.js'"),
     ],
 )
 def test_a_config_that_cannot_be_a_suite_is_refused(project: Project, out: Out, config: str, problem: str) -> None:
@@ -366,7 +419,7 @@ def test_what_cannot_be_converted_is_told_without_a_traceback(
 
 
 def test_what_is_left_to_do_by_hand_is_told(project: Project, out: Out) -> None:
-    project.write(c_dot_yaml="prompts: [hi]\ntests: [{assert: [{type: regex, value: '('}]}]\n")
+    project.write(c_dot_yaml="prompts: [hi]\ntests: [{assert: [{type: equals, value: hi}]}]\n")
     assert main(["convert", "c.yaml"]) == 1
     assert "to be put right by hand:\n  c.metaprompt.yaml:" in out.readouterr().out
 

@@ -166,3 +166,11 @@ def test_a_scalar_of_its_own_reads_back(value: str, in_flow: bool) -> None:
     written = new_scalar(value, indent=4, in_flow=in_flow)
     text = f"[{{k: {written}}}]" if in_flow else f"- k: {written}\n  z: 1\n"
     assert yaml.safe_load(text)[0]["k"] == value
+
+
+def test_a_text_is_found_without_reading_on_behind_the_entry_that_holds_it() -> None:
+    begun = 'other: &other {routine: no}\nroutine: {inline: "Say it."}\ncases: ['
+
+    assert read_scalar(begun, ("routine", "inline")) == "Say it."
+    with pytest.raises(RoutineError, match="not valid YAML"):
+        read_scalar(begun, ("cases", 0))

@@ -112,8 +112,8 @@ def test_a_cell_may_hold_a_chat_as_json_which_is_taken_as_it_is(folder: Folder) 
         (
             "dataset: o.csv\n  split: '{{order}}'",
             [
-                "o.csv:2: unknown split 'ORD-1' (known: holdout, train)",
-                "o.csv:3: unknown split 'ORD-2' (known: holdout, train)",
+                "o.csv:2: unknown split 'ORD-1', column 'order' (known: holdout, train)",
+                "o.csv:3: unknown split 'ORD-2', column 'order' (known: holdout, train)",
             ],
         ),
         (
@@ -141,7 +141,10 @@ def test_a_cell_may_hold_a_chat_as_json_which_is_taken_as_it_is(folder: Folder) 
                 "not the text 'chat'"
             ],
         ),
-        ("dataset: holes.csv\n  id: '{{a}}'", ["holes.csv:2: the row has 1 cells, but the header line has 2"]),
+        (
+            "dataset: holes.csv\n  id: '{{a}}'",
+            ["holes.csv:2: the row has 1 cells, but the header line has 2: none for 'b'"],
+        ),
         ("dataset: same.csv\n  id: '{{a}}'", ["same.csv:3: the id '1' is given twice, first at same.csv:2"]),
         (
             "dataset: colons.csv\n  id: '{{a}}'",
@@ -299,7 +302,10 @@ def test_a_row_whose_assertion_cannot_work_is_named(tmp_path: Path) -> None:
     folder = Folder(tmp_path, check).put("r.md", "x").put("d.csv", "a,p\n1,x\n2,(\n")
     assert folder.problems(
         f"{HEAD}cases:\n- dataset: d.csv\n  input: hi\n  assert:\n  - {{type: regex, value: '{{{{p}}}}'}}\n"
-    ) == ["6: regex: invalid pattern '(': missing ), unterminated subpattern at position 0 in the case at d.csv:3"]
+    ) == [
+        "6: regex: invalid pattern '(': missing ), unterminated subpattern at position 0 in the case at d.csv:3, "
+        "column 'p'"
+    ]
 
 
 CONVERSATIONS = Path(__file__).parents[3] / "shared/data/flight_cancellation/functionCallingEval.csv"

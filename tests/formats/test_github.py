@@ -72,6 +72,31 @@ def test_a_prompt_file_becomes_a_suite(tmp_path: Path) -> None:
     assert (second.id, second.answer, second.vars["expected"]) == ("second", None, "yes")
 
 
+JUDGED = """\
+  - {name: alike, uses: github/similarity}
+  - name: tone
+    llm:
+      modelId: openai/gpt-4.1
+      prompt: "How kind is {{completion}} about {{input}}?"
+      choices: [{choice: rude, score: 0}, {choice: kind, score: 1}]
+  - name: again
+    llm: {prompt: Is it short?}
+"""
+
+
+def test_evaluators_that_ask_a_model_are_rubrics_for_the_judge(tmp_path: Path) -> None:
+    suite = read(tmp_path, FILE + JUDGED)
+    assert suite.judge == ModelSpec("github", "openai/gpt-4o")
+    alike, tone, again = suite.cases[0].assertions[-3:]
+    assert (alike.kind, alike.value, alike.settings) == (
+        "llm-rubric", "The reply means the same as this right answer: A fox", {},
+    )  # fmt: skip
+    assert tone.value == "How kind is (the reply) about The quick brown fox?\n\nPass if the answer would be: kind."
+    assert tone.settings == {"provider": "github:openai/gpt-4.1"}
+    assert (again.value, again.settings, again.where) == ("Is it short?", {}, Place("sum.prompt.yml", 31))
+    assert read(tmp_path, FILE).judge is None
+
+
 def test_equals_is_the_right_answer(tmp_path: Path) -> None:
     text = FILE.replace("      endsWith: .\n", "      equals: '{{expected}}'\n")
     assert [case.answer for case in read(tmp_path, text).cases] == ["A fox", "yes"]
@@ -92,13 +117,13 @@ def test_a_format_of_the_reply_is_sent(tmp_path: Path) -> None:
     [
         (
             "    string: {startsWith: 'Summary - (a)'}",
-            "    uses: github/similarity",
-            "19: the evaluator 'Begins well' uses github/similarity, which cannot be checked (only string evaluators",
+            "    uses: github/similarty",
+            "19: the evaluator 'Begins well' uses github/similarty, which is not known (write  string: {contains: ...}",
         ),
         (
             "    string: {startsWith: 'Summary - (a)'}",
-            "    llm: {modelId: openai/gpt-4o, prompt: x, choices: []}",
-            "19: the evaluator 'Begins well' asks a model, which cannot be checked (only string evaluators",
+            "    llm: {modelId: openai/gpt-4o, choices: []}",
+            "19: the evaluator 'Begins well' checks nothing",
         ),
         ("    string: {startsWith: 'Summary - (a)'}", "", "19: the evaluator 'Begins well' checks nothing"),
         ("startsWith:", "startWith:", "20: unknown string evaluator 'startWith' (did you mean 'startsWith'?"),

@@ -78,7 +78,7 @@ def test_every_bad_line_is_told_with_its_column(tmp_path: Path) -> None:
         "d:2: not valid JSON: Expecting value at column 7 (JSON has double quotes only)",
         "d:3: not valid JSON: Extra data at column 10 (a .jsonl file holds one value a line, a .json file one "
         "value in all)",
-        "d:4: not valid JSON: NaN is a number that JSON cannot hold",
+        "d:4: not valid JSON: NaN is a number that JSON cannot hold at column 7",
     ]
     assert problems(lambda: read_json_lines(put(tmp_path, '{"a": 1}\n5\n[]\n{}\n'), shown="d") or None) == [
         'd:2: a row must be a mapping, not 5 (such as {"question": "...", "answer": "..."})',

@@ -205,7 +205,7 @@ TOP = (
     "known: cases, defaults, description, embedding, fix, gate, judge, meta, min_pass, objective, repeat, routine, "
     "source, target"
 )
-CASE = "known: assert, expect, id, input, messages, protected, simulate, split, tags, turns, vars"
+CASE = "known: assert, dataset, expect, id, input, messages, protected, simulate, split, tags, turns, vars"
 ASSERTION = (
     "known: assert, config, factuality, ignore_order, ignore_paths, metric, mode, provider, scope, "
     "threshold, tolerance, transform, type, value, weight"
@@ -272,6 +272,7 @@ def test_a_flaw_of_a_suite_is_told_in_words(folder: Folder, text: str, problem: 
     ("text", "problem"),
     [
         ("- input: hi\n  xpect: ho", f"4: unknown key 'xpect' (did you mean 'expect'? {CASE})"),
+        ("- {datset: a.csv, expect: ho}", f"3: unknown key 'datset' (did you mean 'dataset'? {CASE})"),
         ("- hi", "3: each of cases must be a mapping, not the text 'hi'"),
         ("- {expect: ho, input: 5}", "3: input must be a text, not 5 (put it in quotes to make it a text)"),
         (

@@ -72,15 +72,26 @@ def test_all_faults_of_a_table_are_reported_together(tmp_path: Path) -> None:
     assert problems(tmp_path, b'a,,a, a\n1,2,3,4\n"1\n",2,3\n1,2,3,4,5\n') == [
         "t.csv:1: column 2 has no name in the header line",
         "t.csv:1: the header line names the column 'a' 3 times",
-        "t.csv:3: the row has 3 cells, but the header line has 4",
-        "t.csv:5: the row has 5 cells, but the header line has 4 (put a cell that holds the delimiter in quotes)",
+        "t.csv:3: the row has 3 cells, but the header line has 4: none for 'a'",
+        "t.csv:5: the row has 5 cells, but the header line has 4: no column for '5' (put a cell that holds the "
+        "delimiter in quotes)",
     ]
 
 
 def test_a_quote_without_an_end_is_told_where_its_row_begins(tmp_path: Path) -> None:
     assert problems(tmp_path, b'a,b\n1,2\n3,"4\n5,6\n') == [
-        "t.csv:3: not valid CSV: unexpected end of data (check the quotes, and the csv settings in the suite)"
+        "t.csv:3: not valid CSV in the column 'b': unexpected end of data (check the quotes, and the csv settings in "
+        "the suite)"
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [('"a, ""b""",2,"c"d', "c"), ('a\\,b,"2"x,c', "b"), ('"a\n,b\\"",2,"c', "c"), ('"', "a")],
+)
+def test_the_column_of_a_slip_in_the_quotes_is_named(tmp_path: Path, row: str, column: str) -> None:
+    [problem] = problems(tmp_path, f"a,b,c\n1,2,3\n{row}\n".encode(), CsvForm(escapechar="\\"))
+    assert problem.startswith(f"t.csv:3: not valid CSV in the column {column!r}: ")
 
 
 @pytest.mark.parametrize("form", [CsvForm(delimiter="\n"), CsvForm(delimiter='"'), CsvForm(escapechar=",")])

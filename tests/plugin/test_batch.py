@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -167,7 +170,7 @@ def test_a_missing_key_is_said_before_anything_is_sent(start: Start) -> None:
 
 def test_the_key_is_sent_and_shows_nowhere(start: Start) -> None:
     project, batches = start(faults={"begin": [Fault.status(400, '{"error": {"message": "bad key sk-secret-1"}}')]})
-    after = run(project, env={"OPENAI_API_KEY": "sk-secret-1"})
+    after = run(project, "-vv", env={"OPENAI_API_KEY": "sk-secret-1"})
     after.result.assert_outcomes(errors=3)
     assert batches.keys == {"Bearer sk-secret-1"}
     assert "the batch could not be sent: 400: bad key ***" in after.text
@@ -251,7 +254,7 @@ def test_ctrl_c_leaves_the_batch_running_and_says_how_to_go_on(start: Start) -> 
     run_under = [
         *("-p", "no:cacheprovider", "--metaprompt-batch", "--metaprompt-batch-poll=30", "--metaprompt-report=r.json"),
     ]
-    child = project.pytester.spawn(f"{_python()} -m pytest {' '.join(run_under)}", expect_timeout=30)
+    child = project.pytester.spawn(f"{sys.executable} -m pytest {' '.join(run_under)}", expect_timeout=30)
     child.expect("batch batch_1: 1/3 done, 1 failed, next look in 30 s")
     child.kill(signal.SIGINT)
     child.expect("batch batch_1 goes on at the provider")
@@ -263,10 +266,76 @@ def test_ctrl_c_leaves_the_batch_running_and_says_how_to_go_on(start: Start) -> 
     assert len(batches.uploaded) == 1
 
 
-def _python() -> str:
-    import sys
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as POSIX has them")
+def test_a_run_that_was_killed_is_gone_on_with_by_the_id_of_its_batch(start: Start) -> None:
+    project, batches = start(states=(("in_progress", 1, 0),))
+    child = project.pytester.spawn(
+        f"{sys.executable} -m pytest -p no:cacheprovider --metaprompt-batch --metaprompt-batch-poll=30",
+        expect_timeout=30,
+    )
+    child.expect("batch batch_1: 1/3 done, next look in 30 s")
+    child.kill(signal.SIGKILL)
+    child.wait()
+    assert json.loads(log_of(project).splitlines()[-1])["batch"] == "batch_1"
+    batches.begun["batch_1"].states = ["completed"]
+    run(project).result.assert_outcomes(passed=2, failed=1)
+    assert list(batches.begun) == ["batch_1"]
+    assert log_of(project) == ""
 
-    return sys.executable
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as POSIX has them")
+def test_a_run_that_was_killed_while_its_batch_was_begun_does_not_begin_it_again(start: Start) -> None:
+    project, batches = start(faults={"begun": [Fault.hang()]})
+    served = batches.serve
+    begun = threading.Event()
+
+    def serve(method: str, path: str, *rest: object) -> Fault | None:
+        answer = served(method, path, *rest)
+        if (method, path) == ("POST", "/v1/batches"):
+            begun.set()
+        return answer
+
+    batches.serve = serve
+    child = subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--metaprompt-batch"],
+        cwd=project.path,
+        stdout=subprocess.DEVNULL,
+    )
+    assert begun.wait(60)
+    child.kill()
+    child.wait()
+    run(project).result.assert_outcomes(passed=2, failed=1)
+    assert list(batches.begun) == ["batch_1"]
+
+
+def test_a_batch_whose_answer_got_lost_is_paid_once(start: Start) -> None:
+    project, batches = start(faults={"begun": [Fault.reset()]})
+    run(project).result.assert_outcomes(passed=2, failed=1)
+    assert list(batches.begun) == ["batch_1"]
+
+
+def test_a_recorded_batch_is_replayed_without_a_server(start: Start) -> None:
+    project, batches = start()
+    recorded = run(project, "--metaprompt-record=once")
+    recorded.result.assert_outcomes(passed=2, failed=1)
+    assert len(recorded.files["cassettes/orders.jsonl"].splitlines()) == 3
+    replayed = run(project, "--metaprompt-record=none")
+    replayed.result.assert_outcomes(passed=2, failed=1)
+    assert list(batches.begun) == ["batch_1"]
+    assert replayed.files == recorded.files
+    assert replayed.report["usage"]["cached"] == 3
+
+
+def test_a_cassette_of_a_live_run_is_replayed_by_a_batch_and_only_new_calls_are_sent(start: Start) -> None:
+    project, batches = start()
+    project.run("--metaprompt-record=once")
+    project.suite(SUITE.replace("take 15, expect", "take 16, expect"))
+    refused = run(project, "--metaprompt-record=none")
+    refused.result.assert_outcomes(passed=1, failed=1, errors=1)
+    assert "the nearest recording differs in message 1 (user): 'take 16', recorded 'take 1" in refused.text
+    assert batches.begun == {}
+    run(project, "--metaprompt-record=new_episodes").result.assert_outcomes(passed=1, failed=2)
+    assert [[line["body"]["messages"][-1]["content"] for line in lines] for lines in lines_of(batches)] == [["take 16"]]
 
 
 def test_batches_are_listed_and_cancelled_by_a_command(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
@@ -282,6 +351,22 @@ def test_batches_are_listed_and_cancelled_by_a_command(start: Start, capsys: pyt
     assert main(["batches", "--cancel", "batch_1", "--root", str(project.path)]) == 0
     assert "batch batch_1 is cancelling" in capsys.readouterr().out
     assert batches.begun["batch_1"].status == "cancelling"
+
+
+def test_a_batch_that_was_perhaps_begun_is_listed_as_that(start: Start, capsys: pytest.CaptureFixture[str]) -> None:
+    from pytest_metaprompt.commands import main
+
+    broken = [Fault.broken_off()]
+    project, _ = start(faults={"begun": broken, "list": broken * 3})
+    after = run(project)
+    after.result.assert_outcomes(errors=3)
+    assert "run the same command again: it looks for the batch before it sends another" in after.text
+    capsys.readouterr()
+    assert main(["batches", "--root", str(project.path)]) == 0
+    assert re.search(r"^\(perhaps begun, of file-1\)  small  3 requests", capsys.readouterr().out, re.MULTILINE)
+    assert main(["batches", "--cancel", "file-1", "--root", str(project.path)]) == 1
+    run(project).result.assert_outcomes(passed=2, failed=1)
+    assert log_of(project) == ""
 
 
 def test_other_models_are_asked_live_and_the_summary_says_so(start: Start) -> None:
@@ -324,6 +409,23 @@ def test_a_repair_after_a_batch_works_live(start: Start) -> None:
 def test_a_cap_on_calls_holds_for_a_batch(start: Start) -> None:
     project, batches = start()
     run(project, "--metaprompt-max-calls=2").result.assert_outcomes(passed=1, failed=1, errors=1)
+    assert [len(lines) for lines in lines_of(batches)] == [2]
+
+
+@pytest.mark.parametrize("cap", ["--metaprompt-max-cost=1", "--metaprompt-max-tokens=100000"])
+def test_under_a_cap_with_room_for_all_everything_still_goes_out_in_one_batch(start: Start, cap: str) -> None:
+    project, batches = start(SUITE.replace("0}", "0, price: {input_per_mtok: 2, output_per_mtok: 10}}", 1))
+    after = run(project, cap)
+    after.result.assert_outcomes(passed=2, failed=1)
+    assert [len(lines) for lines in lines_of(batches)] == [3]
+    assert project.server.requests == []
+    assert after.report["usage"]["cost_usd"] == pytest.approx(3 * 6e-6)
+
+
+@pytest.mark.parametrize("cap", ["--metaprompt-max-cost=0.025", "--metaprompt-max-tokens=2500"])
+def test_a_cap_with_room_for_two_replies_holds_for_a_batch(start: Start, cap: str) -> None:
+    project, batches = start(SUITE.replace("0}", "0, price: {input_per_mtok: 2, output_per_mtok: 10}}", 1))
+    run(project, cap, "--metaprompt-concurrency=3")
     assert [len(lines) for lines in lines_of(batches)] == [2]
 
 

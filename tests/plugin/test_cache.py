@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pytest_metaprompt.testing import Fault
+from pytest_metaprompt.testing import Fault, embedding
 from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule, system_of
 
 SUITE = """\
@@ -79,6 +81,63 @@ def test_without_the_cache_nothing_is_read_or_written(small: Project) -> None:
     small.run()
     small.run("--metaprompt-no-cache", keep_cache=True)
     assert len(small.server.requests) == 6
+
+
+EVERY_PATH = """\
+routine: routine.md
+target: {model: openai:small, base_url: BASE}
+meta: {model: openai:big, base_url: BASE}
+judge: {model: openai:judge, base_url: BASE}
+embedding: {model: openai:vectors, base_url: BASE}
+source: policy.md
+objective: Read numbers.
+cases:
+  - {id: one, input: "take 12", expect: "12"}
+  - {id: two, input: "take 13", assert: [{type: llm-rubric, value: "a number"}]}
+  - {id: three, input: "take 14", assert: [{type: similar, value: "14", threshold: 0.1}]}
+  - {id: four, input: "take 15", expect: "15"}
+"""
+
+TEST = """\
+import pytest
+
+@pytest.mark.metaprompt("other.md", target={"model": "openai:small", "base_url": "BASE"})
+def test_it(routine):
+    assert routine.run(input="take 16").text == "16"
+"""
+
+
+def test_no_path_leads_to_the_cache_where_it_is_switched_off(project: Project) -> None:
+    def answer(body: Body) -> object:
+        if "input" in body:
+            return embedding(1.0, 0.5)
+        if body["model"] == "judge":
+            return '{"pass": true, "score": 1, "reason": "a number"}'
+        return obeys_the_rule(body)
+
+    drafted = json.dumps({"routine": "You read numbers.", "covers": ["all of it"], "questions": []})
+    project.target = answer
+    project.meta = lambda body: drafted if "policy" in str(body["messages"]).lower() else envelope(append(RULE))
+    project.suite(EVERY_PATH)
+    project.write(policy_dot_md="The policy: read numbers.\n", other_dot_md=f"{RULE}\n")
+    project.write_bytes("test_it.py", TEST.replace("BASE", project.server.base_url).encode())
+
+    def run(*args: str) -> tuple[After, Counter[str]]:
+        (project.path / "routine.md").unlink(missing_ok=True)
+        del project.server.requests[:]
+        after = project.run("--metaprompt-generate", "--metaprompt-fix", *args, keep_cache=True)
+        return after, Counter(request.body["model"] for request in project.server.requests)
+
+    _, asked = run()
+    assert set(asked) == {"small", "big", "judge", "vectors"}
+    again, few = run()
+    assert few.total() < asked.total()
+    assert again.report["usage"]["cached"] > 0
+    kept = database(project).read_bytes()
+    after, anew = run("--metaprompt-no-cache", "--metaprompt-mutate")
+    assert after.report["usage"]["cached"] == 0
+    assert all(anew[model] >= count for model, count in asked.items())
+    assert database(project).read_bytes() == kept
 
 
 def test_attempts_of_a_case_are_asked_one_by_one_and_each_is_kept(small: Project) -> None:

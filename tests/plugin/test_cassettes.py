@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_metaprompt.testing import Fault
-from tests.conftest import RULE, Body, Project, append, envelope, number_of, obeys_the_rule, system_of
+from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule, system_of
 
 SUITE = """\
 routine: routine.md
@@ -243,6 +243,18 @@ cases:
 """
 
 
+def assert_replayed_to_the_same_bytes(project: Project, first: After) -> None:
+    """The repair of a first run, once more from its cassette and without a server."""
+    project.write(routine_dot_md="You read numbers.\n")
+    unplug(project)
+    second = record(project, "none", "--metaprompt-fix")
+    assert not project.server.requests
+    assert second.files["routine.md"] == first.files["routine.md"]
+    assert second.files[CASSETTE] == first.files[CASSETTE]
+    for key in ("status", "reason", "before", "after", "fixed", "flaky", "broken", "holdout", "proposals", "diff"):
+        assert second.report["repairs"][0][key] == first.report["repairs"][0][key], key
+
+
 def test_a_whole_repair_of_a_noisy_model_replays_offline_to_the_same_bytes(project: Project) -> None:
     chance = random.Random(7)
 
@@ -258,14 +270,39 @@ def test_a_whole_repair_of_a_noisy_model_replays_offline_to_the_same_bytes(proje
     first = record(project, "once", "--metaprompt-fix")
     assert first.report["repairs"][0]["status"] == "applied"
     assert {line["role"] for line in lines_of(project)} == {"target", "meta"}
+    assert_replayed_to_the_same_bytes(project, first)
+
+
+JUDGED = """\
+routine: routine.md
+target: {model: openai:small, base_url: BASE, temperature: 1}
+meta: {model: openai:big, base_url: BASE}
+judge: {model: openai:judge, base_url: BASE}
+repeat: 2
+min_pass: 1
+cases:
+"""
+
+
+def test_a_whole_repair_with_a_noisy_judge_replays_offline_to_the_same_bytes(project: Project) -> None:
+    chance = random.Random(11)
+
+    def both(body: Body) -> Any:
+        if body["model"] != "judge":
+            said = obeys_the_rule(body)
+            return Fault.delay(chance.random() / 100, said if RULE in system_of(body) else f"{said} {chance.random()}")
+        good = "number is" not in str(body["messages"][-1]["content"])
+        holds = good != (chance.random() < 0.1)
+        return Fault.delay(chance.random() / 100, json.dumps({"pass": holds, "score": float(holds), "reason": "so"}))
+
+    project.target = both
+    project.meta = lambda body: envelope(append(RULE), append("Be brief, and polite."))
     project.write(routine_dot_md="You read numbers.\n")
-    unplug(project)
-    second = record(project, "none", "--metaprompt-fix")
-    assert not project.server.requests
-    assert second.files["routine.md"] == first.files["routine.md"]
-    assert second.files[CASSETTE] == first.files[CASSETTE]
-    for key in ("status", "before", "after", "fixed", "flaky", "broken", "holdout", "proposals", "diff"):
-        assert second.report["repairs"][0][key] == first.report["repairs"][0][key], key
+    rubric = "assert: [{type: llm-rubric, value: a bare number}]"
+    project.suite(JUDGED + "".join(f'  - {{id: c{n}, input: "take {n}", {rubric}}}\n' for n in range(1, 25)))
+    first = record(project, "once", "--metaprompt-fix")
+    assert {line["role"] for line in lines_of(project)} == {"target", "judge", "meta"}
+    assert_replayed_to_the_same_bytes(project, first)
 
 
 def test_a_proposal_that_breaks_a_case_is_refused_in_the_replay_for_the_same_reason(project: Project) -> None:

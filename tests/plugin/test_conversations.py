@@ -44,7 +44,6 @@ def case(name: str, ticket: str, ends: str) -> str:
       - type: tool-call
         value: {{name: verify_identity, arguments: {{full_name: {name.title()} Smith}}}}
         mode: partial
-        scope: conversation
 """
 
 
@@ -152,6 +151,7 @@ def test_a_routine_is_repaired_by_its_conversations(airline: Project) -> None:
     assert (repair["status"], repair["fixed"], repair["broken"]) == ("applied", ["bob"], [])
     assert repair["calls"]["customer"] >= 2
     assert f"{repair['calls']['customer']} customer" in after.text
+    assert re.search(r"about (\d+) target calls, \1 customer calls and 3 meta calls", after.text)
     shown = json.dumps(airline.asked("big"))
     assert "I am Bob Smith" in shown
     assert "process_full_refund" in shown
@@ -226,11 +226,50 @@ cases:
     turns: [{user: Where is my parcel?}, {user: ORD-17}]
     assert:
       - {type: equals, value: ORD-17 is on its way}
-      - {type: contains, value: "Which order?", scope: conversation}
-      - {type: not-contains, value: "Which order?"}
+      - {type: contains, value: "Which order?"}
+      - {type: not-contains, value: "Which order?", scope: turn}
 """
     )
     assert project.run().code == 0
+
+
+CALLER = b"""\
+def answer(messages):
+    said = [m["content"] for m in messages if m["role"] == "user"]
+    if messages[-1]["role"] == "tool":
+        return "I looked it up."
+    if len(said) == 1:
+        return {"tool_calls": [{"id": "a", "function": {"name": "look_up", "arguments": '{"order": "ORD-17"}'}}]}
+    return {"tool_calls": [{"id": "b", "function": {"name": "refund", "arguments": "{}"}}]}
+"""
+
+
+def test_what_is_looked_for_is_looked_for_in_the_whole_transcript(project: Project) -> None:
+    project.write_bytes("shop.py", CALLER)
+    case = """\
+  - id: {name}
+    turns: [{{user: Where is ORD-17?}}, {{user: Then refund it.}}]
+    simulate: {{tools: {{look_up: {{returns: lost}}}}, end_on: [refund]}}
+    assert: [{check}]
+"""
+    hold = [
+        "{type: tool-call, value: {name: look_up, arguments: {order: ORD-17}}}",
+        "{type: contains, value: looked it up}",
+        "{type: regex, value: 'looked (it|that) up'}",
+        "{type: is-valid-function-call}",
+        "{type: not-tool-call, value: look_up, scope: turn}",
+        "{type: not-contains, value: looked it up, scope: turn}",
+        "{type: tool-calls, value: [{name: look_up}, {name: refund}]}",
+    ]
+    fail = ["{type: not-tool-call, value: look_up}", "{type: not-icontains, value: I LOOKED}"]
+    tools = ", ".join(
+        f"{{type: function, function: {{name: {name}, parameters: {{type: object}}}}}}"
+        for name in ("look_up", "refund")
+    )
+    head = f"routine: {{inline: Help.}}\ntarget: {{model: python:shop:answer, tools: [{tools}]}}\ncases:\n"
+    project.suite(head + "".join(case.format(name=f"c{at}", check=check) for at, check in enumerate(hold + fail)))
+    after = project.run()
+    assert [one["outcome"] for one in after.report["suites"][0]["cases"]] == ["passed"] * 7 + ["failed"] * 2
 
 
 def test_a_judge_sees_the_whole_conversation(project: Project) -> None:

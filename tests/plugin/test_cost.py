@@ -156,6 +156,58 @@ def test_a_repair_says_what_it_may_cost_and_then_what_it_did(failing: Project) -
     assert after.report["usage"]["cost_usd"] == pytest.approx(repair["cost_usd"] + 10 * 0.003)
 
 
+JUDGED = """\
+judge: {model: openai:judge, base_url: BASE, price: {input_per_mtok: 4, output_per_mtok: 20}}
+cases:
+"""
+
+
+def test_the_calls_of_a_judge_are_in_the_estimate_and_in_the_truth(failing: Project) -> None:
+    rubric = "{type: llm-rubric, value: is a number}"
+    nested = f"{{type: assert-set, assert: [{rubric}, {{type: equals, value: '%d'}}]}}"
+    failing.suite(
+        FIX
+        + JUDGED
+        + "".join(f'  - {{id: c{n}, input: "take {100 + n}", assert: [{nested % (100 + n)}]}}\n' for n in range(10))
+    )
+    usual = failing.target
+    verdict = completion('{"pass": true, "score": 1, "reason": "yes"}', input_tokens=500, output_tokens=50)
+    failing.target = lambda body: verdict if body["model"] == "judge" else usual(body)
+    after = failing.run("--metaprompt-fix")
+    [repair] = after.report["repairs"]
+    calls = repair["calls"]
+    assert repair["status"] == "applied"
+    assert repair["cost_usd"] == pytest.approx(0.003 * (calls["target"] + calls["judge"]) + 0.04 * calls["meta"])
+    after.result.stdout.fnmatch_lines(
+        [
+            # 35 askings of 0.003 for the target and as much for the judge, and 3 meta calls of 0.18.
+            "routine.md: about 35 target calls, 35 judge calls and 3 meta calls (at most 500 in all), about $0.75",
+            f"  calls     {calls['target']} target, {calls['meta']} meta, {calls['judge']} judge, in *",
+        ]
+    )
+
+
+def test_an_estimate_with_a_judge_of_unknown_price_is_not_known(failing: Project) -> None:
+    rubric = "[{type: llm-rubric, value: is a number}, {type: equals, value: '%d'}]"
+    failing.suite(
+        FIX
+        + "judge: {model: openai:judge, base_url: BASE}\ncases:\n"
+        + "".join(f'  - {{id: c{n}, input: "take {100 + n}", assert: {rubric % (100 + n)}}}\n' for n in range(10))
+    )
+    usual = failing.target
+    verdict = completion('{"pass": true, "score": 1, "reason": "yes"}', input_tokens=500, output_tokens=50)
+    failing.target = lambda body: verdict if body["model"] == "judge" else usual(body)
+    after = failing.run("--metaprompt-fix")
+    assert "about 35 target calls, 35 judge calls and 3 meta calls (at most 500 in all), cost not known" in after.text
+    failing.suite(failing.path.joinpath("orders.metaprompt.yaml").read_text().replace("cases:", NESTED_CAP))
+    failing.write(routine_dot_md="You read numbers.\n")
+    capped = failing.run("--metaprompt-fix")
+    assert "no price is known for openai:judge" in capped.report["repairs"][0]["reason"]
+
+
+NESTED_CAP = "fix: {budget: {usd: 1}}\ncases:"
+
+
 def test_a_repair_never_goes_beyond_its_dollars(failing: Project) -> None:
     failing.meta = lambda body: completion(envelope(append("Be brief.")), input_tokens=2000, output_tokens=400)
     failing.suite(FIX + "fix: {budget: {usd: 0.16}}\ncases:\n" + cases(10))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -142,6 +143,45 @@ def test_a_generated_routine_goes_on_to_be_repaired_in_the_same_run(small: Proje
     assert after.code == 0
     assert after.files["routines/numbers.md"].decode() == f"1. Read the number.\n{RULE}\n"
     assert "open: Answering: not named by the meta model" in after.text
+
+
+TABLE = """\
+routine: routines/numbers.ENDING
+source: policy.md
+target: {model: openai:small, base_url: BASE}
+meta: {model: openai:big, base_url: BASE}
+cases:
+  - {dataset: orders.csv, id: "{{ticket}}", expect: "{{order}}"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "answer", "written"),
+    [
+        ("md", f"1. Read {{{{message}}}}.\n2. {RULE}", f"1. Read {{{{message}}}}.\n2. {RULE}\n"),
+        ("prompty", RULE, f"system:\n{RULE}\n\nuser:\n{{{{message}}}}\n"),
+    ],
+)
+def test_columns_that_tell_the_answer_or_the_name_of_a_case_are_not_given_to_the_target(
+    small: Project, ending: str, answer: str, written: str
+) -> None:
+    small.write_bytes("orders.csv", b"ticket,message,order,a note\nT1,take 12,12,x\nT2,take 13,13,y\n")
+    small.suite(TABLE.replace("ENDING", ending))
+    small.meta = lambda body: draft(answer, "Reading -> 1", "Answering -> 2")
+    small.target = lambda body: re.findall(r"\d\d", str(body["messages"]))[-1]
+    after = small.run("--metaprompt-generate")
+    after.result.assert_outcomes(passed=2)
+    assert after.files[f"routines/numbers.{ending}"].decode().endswith(written)
+    assert "not shown to the target: order, ticket, which the cases expect or are called by" in after.text
+    assert "a note" not in json.dumps(small.asked("big"))
+    assert len(small.asked("big")) == 1
+
+
+def test_where_all_that_a_case_has_is_its_answer_the_routine_gets_that(small: Project) -> None:
+    small.suite(SUITE.partition("cases:")[0] + 'cases:\n  - {id: a, vars: {number: "12"}, expect: "12"}\n')
+    small.meta = lambda body: draft(f"Read {{{{number}}}}. {RULE}", "Reading -> 1", "Answering -> 2")
+    small.target = lambda body: re.findall(r"\d\d", str(body["messages"]))[0]
+    small.run("--metaprompt-generate").result.assert_outcomes(passed=1)
 
 
 # The airline's conversations: the situation at the end of each, the tool that the policy wants there, and the words of

@@ -223,3 +223,43 @@ def test_a_rubric_may_be_said_in_the_routine_because_it_is_no_answer(project: Pr
     project = repairable(project)
     project.meta = lambda body: envelope(append(f"{RULE} A good reply greets the customer."))
     assert project.run("--metaprompt-fix").code == 0
+
+
+# As GitHub's own pages write such a file.
+GITHUB = """\
+name: Text Summarizer
+description: Summarizes input text concisely
+model: openai/gpt-4o-mini
+modelParameters:
+  temperature: 0.5
+messages:
+  - role: system
+    content: You are a text summarizer. Your only job is to summarize text given to you.
+  - role: user
+    content: |
+      Summarize the given text, beginning with "Summary -":
+      <text>
+      {{input}}
+      </text>
+testData:
+  - input: |
+      The quick brown fox jumped over the lazy dog.
+    expected: Summary - A fox jumped over a lazy, unsuspecting dog.
+evaluators:
+  - name: Output should start with 'Summary -'
+    string:
+      startsWith: 'Summary -'
+  - name: Similarity
+    uses: github/similarity
+"""
+
+
+def test_a_prompt_file_of_github_runs_as_it_stands_with_its_judge(project: Project) -> None:
+    as_judge(project, reads_the_reply, target=lambda body: "Summary - Good day!")
+    project.write_bytes("summary.prompt.yml", GITHUB.encode())
+    env = {"GITHUB_MODELS_BASE_URL": project.server.base_url, "GITHUB_TOKEN": "x", "OPENAI_API_KEY": "x"}
+    env |= {"OPENAI_BASE_URL": project.server.base_url}
+    after = project.run("summary.prompt.yml", "--metaprompt-judge=openai:judge", env=env)
+    assert after.code == 0, after.text
+    assert [body["model"] for body in project.asked("openai/gpt-4o-mini")] == ["openai/gpt-4o-mini"]
+    assert "right answer: Summary - A fox jumped" in data_of(project.asked("judge")[0])["rubric"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -43,10 +45,18 @@ def test_a_patch_leaves_the_file_alone_and_git_applies_it(broken: Project) -> No
     after = broken.run("--metaprompt-fix-mode=patch")
     assert after.files["evals/routine.md"] == OLD.encode()
     assert after.report["repairs"][0]["status"] == "proposed"
-    assert "1 repairs written to" in after.text
+    assert "1 repair written to" in after.text
     assert "git apply metaprompt.patch" in after.text
     git(broken.path, "apply", "metaprompt.patch")
     assert (broken.path / "evals/routine.md").read_text() == f"{OLD}{RULE}\n"
+
+
+def test_a_patch_can_be_applied_outside_of_a_repository_and_where_names_are_odd(broken: Project) -> None:
+    broken.write_bytes("evals/my röutine.md", OLD.encode())
+    broken.suite(SUITE.replace("routine.md", "my röutine.md"), name="evals/orders")
+    broken.run("--metaprompt-fix-mode=patch")
+    git(broken.path, "apply", "metaprompt.patch")
+    assert (broken.path / "evals/my röutine.md").read_text() == f"{OLD}{RULE}\n"
 
 
 def test_a_patch_file_alone_chooses_the_mode(broken: Project) -> None:
@@ -82,10 +92,23 @@ def test_two_routines_in_one_file_are_one_patch(broken: Project) -> None:
     assert [namespace[name].endswith(RULE) for name in ("FIRST", "SECOND")] == [True, True]
 
 
+def test_suggestions_for_two_routines_in_one_file_name_its_lines_as_they_are(broken: Project) -> None:
+    (broken.path / "evals/orders.metaprompt.yaml").unlink()
+    file = 'FIRST = """\\\nYou read numbers.\n"""\n\nSECOND = """\\\nYou read more numbers.\n"""\n'
+    broken.write_bytes("evals/prompts.py", file.encode())
+    for name in ("FIRST", "SECOND"):
+        broken.suite(SUITE.replace("routine.md", f"prompts.py:{name}"), name=f"evals/{name}")
+    text = broken.run("--metaprompt-patch=review.md").files["review.md"].decode()
+    lines = file.split("\n")
+    named = [int(number) for number in re.findall(r"`evals/prompts.py`, line (\d+)", text)]
+    assert [lines[at - 1] for at in named] == ["You read numbers.", "You read more numbers."]
+    assert text.count(f"\n{RULE}\n") == 2
+
+
 def test_suggestions_name_the_file_and_the_lines_that_they_replace(broken: Project) -> None:
     after = broken.run("--metaprompt-patch=review.md")
     text = after.files["review.md"].decode()
-    assert text == "`routine.md`, line 2\n\n```suggestion\nBe brief.\nAnswer with the number only.\n```\n"
+    assert text == "`evals/routine.md`, line 2\n\n```suggestion\nBe brief.\nAnswer with the number only.\n```\n"
 
 
 def test_without_a_repair_no_patch_is_written(broken: Project) -> None:
@@ -116,7 +139,8 @@ def terminal(broken: Project, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def start(editor: str = "false") -> Any:
         monkeypatch.setenv("EDITOR", editor)
-        child = broken.pytester.spawn_pytest("--metaprompt-fix-mode=review -p no:cacheprovider", expect_timeout=30)
+        options = "--metaprompt-fix-mode=review --metaprompt-report=report.json -p no:cacheprovider"
+        child = broken.pytester.spawn_pytest(options, expect_timeout=60)
         child.expect_exact("[e]dit: ")
         return child
 
@@ -148,6 +172,30 @@ def test_an_edited_repair_is_measured_and_refused_if_it_is_not_better(broken: Pr
     assert (broken.path / "evals/routine.md").read_text() == OLD
 
 
+@pytest.mark.parametrize("editor", ["./spoils.sh", "'vi", "no-such-editor"])
+def test_an_editor_that_spoils_the_text_or_is_no_command_gives_nothing(
+    broken: Project, terminal: Any, editor: str
+) -> None:
+    broken.write_bytes("spoils.sh", b"#!/bin/sh\nprintf '\\377\\376' > $1\n").chmod(0o755)
+    child = terminal(editor)
+    child.sendline("e")
+    child.expect("the editor gave nothing: ")
+    child.expect_exact("[e]dit: ")
+    child.sendline("n")
+    child.expect(PEXPECT.EOF)
+    assert (broken.path / "evals/routine.md").read_text() == OLD
+
+
+def test_ctrl_c_at_the_question_writes_nothing(broken: Project, terminal: Any) -> None:
+    child = terminal()
+    child.sendintr()
+    child.expect(PEXPECT.EOF)
+    child.close()
+    assert child.exitstatus == 2
+    assert b"Traceback" not in child.before
+    assert (broken.path / "evals/routine.md").read_text() == OLD
+
+
 def test_an_edited_repair_that_holds_is_written_as_edited(broken: Project, terminal: Any) -> None:
     editor = broken.write_bytes("better.sh", b"#!/bin/sh\necho 'Really.' >> $1\n")
     editor.chmod(0o755)
@@ -158,3 +206,5 @@ def test_an_edited_repair_that_holds_is_written_as_edited(broken: Project, termi
     child.sendline("y")
     child.expect(PEXPECT.EOF)
     assert (broken.path / "evals/routine.md").read_text() == f"{OLD}{RULE}\nReally.\n"
+    repair = json.loads((broken.path / "report.json").read_text())["repairs"][0]
+    assert repair["calls"]["target"] + repair["calls"]["meta"] == len(broken.server.requests) - 3

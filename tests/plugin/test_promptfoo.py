@@ -152,6 +152,26 @@ def test_providers_of_the_users_own_are_asked(project: Project) -> None:
     project.run("promptfooconfig.yaml").result.assert_outcomes(passed=2)
 
 
+def test_the_users_own_programs_are_run_and_neither_they_nor_their_keys_recorded(project: Project) -> None:
+    project.write_bytes("own.py", b"def call_api(prompt, options, context):\n    return {'output': 'old'}\n")
+    project.write_bytes("own.sh", b"#!/bin/sh\necho old\n").chmod(0o755)
+    config(
+        project,
+        "prompts: ['Q {{q}}']\nproviders:\n"
+        "  - {id: 'file://own.py', config: {apiKey: sk-secret-1}}\n"
+        "  - {id: 'exec:./own.sh', env: {OWN_KEY: sk-secret-2}}\n"
+        "tests: [{vars: {q: x}, assert: [{type: equals, value: new}]}]\n",
+    )
+    first = project.run("promptfooconfig.yaml", "--metaprompt-record=once", own_process=True)
+    first.result.assert_outcomes(failed=2)
+    assert not [name for name in first.files if name.startswith("cassettes/")]
+    project.write_bytes("own.py", b"def call_api(prompt, options, context):\n    return {'output': 'new'}\n")
+    project.write_bytes("own.sh", b"#!/bin/sh\necho new\n").chmod(0o755)
+    second = project.run("promptfooconfig.yaml", "--metaprompt-record=once", own_process=True)
+    second.result.assert_outcomes(passed=2)
+    assert "sk-secret" not in first.text + second.text
+
+
 def reads_numbers(body: Body) -> str:
     """A target that answers with the bare number only if its prompt says so anywhere."""
     number = number_of(body)
@@ -227,8 +247,39 @@ def test_a_repair_is_written_to_where_the_prompt_lives(broken: Project, name: st
     assert broken.run(f"promptfooconfig.yaml{where}").code == 0
 
 
+@pytest.mark.parametrize(
+    "options", ["", "defaultTest: {options: {prefix: 'Please: '}}\n"], ids=["chat", "with a prefix"]
+)
+def test_a_chat_that_a_program_gets_as_one_text_is_repaired(broken: Project, options: str) -> None:
+    broken.write_bytes(
+        "own.py",
+        f"import re\ndef call_api(prompt, options, context):\n"
+        f"    number = re.findall('take ([0-9]+)', prompt)[-1]\n"
+        f"    return {{'output': number if {RULE!r} in prompt else 'It is ' + number}}\n".encode(),
+    )
+    chat = f'[{{"role": "system", "content": "Be kind."}}, {{"role": "user", "content": "{TEXT}"}}]\n'
+    broken.write_bytes("chat.json", chat.encode())
+    config(broken, f"prompts: [file://chat.json]\nproviders: ['file://own.py']\n{options}{TESTS}")
+    after = broken.run("promptfooconfig.yaml", "--metaprompt-fix", "--metaprompt-meta=openai:big", env=meta(broken))
+    assert after.code == 0, after.text
+    assert after.files["chat.json"].decode() == chat.replace("Be kind.", f"Be kind.\\n{RULE}")
+
+
 def meta(project: Project) -> dict[str, str]:
     return {"OPENAI_BASE_URL": project.server.base_url, "OPENAI_API_KEY": "x"}
+
+
+@pytest.mark.parametrize("code", ["{% if", "{{ n", "{# a word"])
+def test_a_proposal_that_would_make_the_prompt_no_template_is_refused_before_any_call(
+    broken: Project, code: str
+) -> None:
+    config(broken, f"prompts: ['{TEXT}']\n{PROVIDER}{TESTS}")
+    broken.meta = lambda body: envelope(append(f"{RULE} {code}"), append(RULE))
+    after = broken.run("promptfooconfig.yaml", "--metaprompt-fix", "--metaprompt-meta=openai:big", env=meta(broken))
+    first, second = after.report["repairs"][0]["proposals"]
+    assert first["reason"] == f"refused before any call: opens the template code {code[:2]}"
+    assert second["decision"] == "accepted"
+    assert code not in json.dumps(broken.asked("small"))
 
 
 def test_tests_that_build_on_each_other_are_not_repaired(broken: Project) -> None:

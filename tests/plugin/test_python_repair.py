@@ -103,6 +103,34 @@ def test_tests_and_cases_of_a_suite_file_are_repaired_and_guarded_together(broke
     after.result.stdout.fnmatch_lines(["*= 7 repaired in *"])
 
 
+def test_a_text_that_tests_use_in_another_way_is_not_changed_behind_their_back(broken: Project) -> None:
+    """A promptfoo prompt is a user message; for the test it is the system prompt, in which the patch would break it."""
+    broken.write(prompt_dot_txt="You read numbers. {{message}}\n")
+    config = "prompts: [file://prompt.txt]\nproviders: [{id: 'openai:chat:small', config: {apiBaseUrl: BASE}}]\n"
+    tests = "".join(
+        f"  - {{vars: {{message: take {n}}}, assert: [{{type: equals, value: '{n}'}}]}}\n" for n in range(100, 104)
+    )
+    text = f"{config}tests:\n{tests}".replace("BASE", broken.server.base_url)
+    broken.write_bytes("promptfooconfig.yaml", text.encode())
+    write_test(
+        broken,
+        "def test_polite(routine):\n    assert 'thanks' in routine.run('take 7', vars={'message': ''}).text\n",
+    )
+    path = broken.path / "test_numbers.py"
+    path.write_text(path.read_text().replace("routine.md", "prompt.txt"))
+    broken.target = lambda body: obeys_the_rule(
+        {"messages": [{"role": "system", "content": str(body)}, *body["messages"]]}
+    )
+    env = {"OPENAI_API_KEY": "x", "OPENAI_BASE_URL": broken.server.base_url}
+    after = broken.run(
+        "--metaprompt-fix", "--metaprompt-meta=openai:big", "promptfooconfig.yaml", "test_numbers.py", env=env
+    )
+    assert after.files["prompt.txt"] == b"You read numbers. {{message}}\n"
+    reason = next(one["reason"] for one in after.report["repairs"] if one["status"] == "rejected")
+    assert reason.startswith("test_numbers.py has the same text as prompt.txt; its passing cases could break")
+    assert not broken.asked("big")
+
+
 def test_a_patch_that_breaks_a_passing_test_is_rejected_with_the_test_named(broken: Project) -> None:
     write_test(broken, NUMBERS + "\ndef test_polite(routine):\n    assert 'thanks' in routine.run('take 7').text\n")
     after = broken.run("--metaprompt-fix")

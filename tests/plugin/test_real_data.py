@@ -70,6 +70,7 @@ def test_a_published_run_over_the_airline_conversations_reads_12_of_17(
     after = project.run()
     accuracy = after.report["suites"][0]["accuracy"]
     assert (accuracy["passed"], accuracy["total"]) == (12, 17)
+    assert after.report["suites"][0]["metrics"] == {"tool-call name": 12, "tool-call arguments": 12}
     assert len(project.asked("small")[0]["tools"]) == 36
     failed = [number for number, case in enumerate(after.report["suites"][0]["cases"]) if case["outcome"] == "failed"]
     assert failed == [2, 7, 9, 13, 16]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pytest_metaprompt.testing import Fault
+from pytest_metaprompt.testing import Fault, completion
 from tests.conftest import RULE, After, Body, Project, append, envelope, number_of, obeys_the_rule, system_of, user_of
 
 ROUTINE = "# Numbers\n\nYou read numbers in a customer's message.\nBe polite.\n"
@@ -70,6 +70,53 @@ def test_a_good_patch_is_written_and_everything_passes(broken: Project) -> None:
         ]
     )
     assert broken.run().code == 0
+
+
+def test_the_best_measured_text_is_written_and_never_the_last_one_or_one_that_was_not_measured(
+    broken: Project,
+) -> None:
+    """Loops that keep the last rewrite went from 100 to 82 percent, and once stored one that nobody had evaluated."""
+
+    def target(body: Body) -> str:
+        hopeless = int(number_of(body)) >= 121
+        return "sorry" if hopeless else obeys_the_rule(body)
+
+    def meta(body: Body) -> str:
+        rewrite = {"messages": [{"message": 0, "text": f"# Numbers\n\nYou read numbers. Version {next(versions)}."}]}
+        return envelope(append(RULE) if len(broken.asked("big")) == 1 else rewrite)
+
+    versions = iter(range(100))
+    broken.target, broken.meta = target, meta
+    after = broken.run("--metaprompt-fix")
+    written = after.files["routine.md"].decode()
+    assert written == ROUTINE.rstrip("\n") + f"\n{RULE}\n"
+    assert len(broken.asked("big")) > 3, "worse rewrites came later"
+    measured = {user_of(body) for body in broken.asked("small") if system_of(body) == written.rstrip("\n")}
+    assert measured == {f"please take {number}" for number in range(100, 124)}
+
+
+SEES = """
+import pathlib
+
+class Sees:
+    async def propose(self, state):
+        keys = [one.subject.key for one in (*state.failing, *state.passing)]
+        pathlib.Path("seen.txt").write_text(" ".join(keys))
+        return []
+
+def pytest_metaprompt_proposers():
+    return {"sees": Sees()}
+"""
+
+
+def test_no_proposer_is_ever_given_a_held_out_case_whether_it_fails_or_passes(broken: Project) -> None:
+    broken.write(conftest_dot_py=SEES)
+    broken.target = lambda body: obeys_the_rule(body) if int(number_of(body)) % 2 else number_of(body)
+    after = broken.run("--metaprompt-fix")
+    journal = [json.loads(line) for line in (broken.path / ".metaprompt" / "journal.jsonl").read_text().splitlines()]
+    [split] = [entry for entry in journal if entry["event"] == "split"]
+    assert len(split["holdout"]) == 6
+    assert set(after.files["seen.txt"].decode().split()) == set(split["train"])
 
 
 def test_the_meta_model_never_sees_a_held_out_case(broken: Project) -> None:
@@ -198,6 +245,15 @@ def test_a_nonsense_answer_gets_one_chance_to_be_put_right(broken: Project) -> N
     assert "That answer cannot be used" in broken.asked("big")[1]["messages"][-1]["content"]
 
 
+def test_a_server_without_structured_output_is_asked_for_it_once(broken: Project) -> None:
+    answers = iter(["oops", envelope(append(RULE))])
+    refusal = json.dumps({"error": {"message": "response_format is not supported by this model"}})
+    broken.meta = lambda body: Fault.status(400, refusal) if "response_format" in body else next(answers)
+    after = broken.run("--metaprompt-fix")
+    assert repair_of(after)["status"] == "applied"
+    assert ["response_format" in body for body in broken.asked("big")] == [True, False, False]
+
+
 MISFIT = {"hypothesis": "misfit", "edits": [{"message": 0, "op": "delete", "anchor": "not in it"}]}
 
 
@@ -266,6 +322,27 @@ def test_newlines_mark_mode_and_symlink_are_kept(broken: Project) -> None:
     assert real.read_bytes() == raw.rstrip() + b"\r\n" + RULE.encode() + b"\r\n"
     assert stat.S_IMODE(real.stat().st_mode) == 0o640
     assert (broken.path / "routine.md").is_symlink()
+
+
+def test_a_character_that_the_files_encoding_lacks_is_refused_before_any_call_and_the_encoding_is_kept(
+    broken: Project,
+) -> None:
+    raw = "# Zahlen\n\nDu liest Zahlen für uns.\n".encode("latin-1")
+    broken.write_bytes("routine.md", raw)
+    broken.meta = lambda body: envelope(append(f"→ {RULE}"), append(f"Höflich. {RULE}"))
+    after = broken.run("--metaprompt-fix")
+    assert after.files["routine.md"] == raw + f"Höflich. {RULE}\n".encode("latin-1")
+    first, *_ = repair_of(after)["proposals"]
+    assert "refused before any call: could not be written: " in first["reason"]
+    assert "is encoded in cp1252, which cannot hold '→'" in first["reason"]
+    assert "→" not in json.dumps(broken.asked("small"), ensure_ascii=False)
+
+
+def test_an_answer_of_the_meta_model_that_was_cut_off_is_not_used(broken: Project) -> None:
+    broken.meta = lambda body: completion(envelope(append(RULE)), finish_reason="length")
+    after = broken.run("--metaprompt-fix")
+    assert_untouched(after)
+    assert "the answer was cut off at its length limit" in repair_of(after)["reason"]
 
 
 def test_a_file_changed_during_the_run_is_not_overwritten(broken: Project) -> None:
@@ -399,6 +476,19 @@ def test_a_routine_shared_by_two_suites_is_held_to_the_cases_of_both(broken: Pro
     after = broken.run("--metaprompt-fix")
     assert_untouched(after)
     assert "breaks 'cow'" in after.text
+
+
+def test_a_suite_that_shares_the_routine_and_was_not_collected_is_named_in_the_evidence(broken: Project) -> None:
+    told = "not held against evals/other.metaprompt.yaml, which shares the routine and was not collected"
+    other = HEAD.replace("routine.md", "../routine.md") + cases(1)
+    broken.suite(other, name="evals/other")
+    broken.suite(other.replace("routine.md", "elsewhere.md"), name="evals/elsewhere")
+    broken.suite(other, name="node_modules/package/other")
+    broken.write_bytes("evals/broken.metaprompt.yaml", b"routine: ../routine.md\n  cases: [")
+    after = broken.run("--metaprompt-fix", "orders.metaprompt.yaml")
+    assert repair_of(after)["status"] == "applied"
+    assert repair_of(after)["reason"].endswith(f"; {told}")
+    assert told in after.text
 
 
 def test_ctrl_c_in_the_middle_of_a_repair_writes_nothing(broken: Project) -> None:

@@ -95,7 +95,7 @@ def assert_interrupted_cleanly(code: int, text: str, folder: Path) -> dict:
 def test_ctrl_c_while_the_cases_are_asked_reports_what_was_answered(tmp_path, at):
     code, text = Interrupted(tmp_path, at=at).run("--metaprompt-concurrency=4")
     report = assert_interrupted_cleanly(code, text, tmp_path)
-    cases = report["suites"][0]["cases"]
+    cases = [case for suite in report["suites"] for case in suite["cases"]]
     assert at - 4 <= len(cases) < at
     assert all(case["outcome"] in ("passed", "failed") for case in cases)
     assert report["usage"]["calls"] + report["usage"]["retries"] >= len(cases)
@@ -181,3 +181,34 @@ def test_two_repairs_of_the_same_routine_at_once_one_wins_and_the_other_says_so(
     assert sorted(run.returncode for run in runs) == [0, 1]
     loser = texts[0] if runs[0].returncode else texts[1]
     assert "changed while the repair ran, so it was not overwritten" in loser
+
+
+LATE = """
+import os, signal
+import pytest
+
+HOW_OFTEN = {times}
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    from pytest_metaprompt.plugin import report_files
+    usual = report_files.write_reports
+
+    def write_reports(state):
+        for _ in range(HOW_OFTEN):
+            os.kill(os.getpid(), signal.SIGINT)
+        usual(state)
+
+    report_files.write_reports = write_reports
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c_while_the_reports_are_written(tmp_path, times):
+    (tmp_path / "conftest.py").write_text(LATE.replace("{times}", str(times)))
+    code, text = Interrupted(tmp_path, at=1000).run()
+    assert code == 2
+    assert "Traceback" not in text
+    assert "12 failed, 12 passed" in text
+    # The first one lets the work be done; who insists gets it ended.
+    assert (tmp_path / "report.json").exists() == (times == 1)

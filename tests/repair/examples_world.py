@@ -24,6 +24,9 @@ from tests.repair.simulator import RightScorer, SilentJournal
 ROUTINE = "---\nname: intents\n---\nsystem:\nName the intent.\n\nuser:\n{{message}}\n"
 LABELS = ("refund", "cancel", "track", "other")
 
+BOOTSTRAPPED, LABELLED, CANDIDATES = 4, 16, 16
+"""dspy's `max_bootstrapped_demos`, `max_labeled_demos` and `num_candidate_programs`."""
+
 
 @dataclass
 class ExamplesWorld:
@@ -98,25 +101,46 @@ async def our_search(world: ExamplesWorld) -> tuple[Findings, int]:
 
 
 def random_search(world: ExamplesWorld, *, calls: int) -> list[Turn]:
-    """dspy's BootstrapFewShotWithRandomSearch where every right answer is known: no examples, 16 labelled ones, the
-    first four with labelled ones, then shuffled choices of 1 to 4 with labelled ones up to 16, each measured on all
-    training cases, the best mean kept; as many candidates as the calls allow.
+    """What dspy's BootstrapFewShotWithRandomSearch finds with its default sizes and at most so many calls.
 
-    After dspy 3.0, `dspy/teleprompt/random_search.py` and `bootstrap.py`, with their default sizes.
+    Step by step as in dspy 3.4.1 (`compile` in `dspy/teleprompt/random_search.py`, `_bootstrap` and `_train` in
+    `dspy/teleprompt/bootstrap.py`, `LabeledFewShot` in `vanilla.py`), where the student teaches itself and a
+    bootstrapped answer that passes is the right one. On these worlds dspy itself makes the same 19 candidates with as
+    many calls, and keeps the same one. It can only stop between two candidates.
     """
-    chance = random.Random(world.seed)
-    train = [f"message {number}" for number in range(world.cases)]
-    turns = [Turn(message, world.labels[message]) for message in train]
+    train = [Turn(f"message {number}", world.labels[f"message {number}"]) for number in range(world.cases)]
     best: tuple[float, list[Turn]] = (-1.0, [])
-    for number in range(calls // world.cases):
-        if number == 0:
-            chosen: list[Turn] = []
-        elif number == 1:
-            chosen = chance.sample(turns, 16)
-        else:
-            order = turns if number == 2 else chance.sample(turns, len(turns))
-            size = 4 if number == 2 else chance.randint(1, 4)
-            chosen = [*order[:size], *chance.sample(order[size:], 16 - size)]
-        score = sum(world.passes(chosen, message) for message in train) / len(train)
-        best = max(best, (score, chosen), key=lambda pair: pair[0])
+    for seed in range(-3, CANDIDATES):
+        demonstrations, tried = _candidate(world, train, seed)
+        calls -= tried + len(train)
+        if calls < 0:
+            break
+        score = sum(world.passes(demonstrations, turn.user) for turn in train) / len(train)
+        if score > best[0]:
+            best = (score, demonstrations)
     return best[1]
+
+
+def _candidate(world: ExamplesWorld, train: Sequence[Turn], seed: int) -> tuple[list[Turn], int]:
+    """A candidate's demonstrations, and the calls that it took to bootstrap them."""
+    if seed == -3:
+        return [], 0
+    order = list(train)
+    if seed == -2:
+        return random.Random(0).sample(order, LABELLED), 0
+    size = BOOTSTRAPPED
+    if seed >= 0:
+        random.Random(seed).shuffle(order)
+        size = random.Random(seed).randint(1, BOOTSTRAPPED)
+    teacher = random.Random(0).sample(order, LABELLED)
+    passing: list[Turn] = []
+    tried = 0
+    for turn in order:
+        if len(passing) >= size:
+            break
+        tried += 1
+        if world.passes([one for one in teacher if one != turn], turn.user):
+            passing.append(turn)
+    rest = [turn for turn in order if turn not in passing]
+    random.Random(0).shuffle(rest)
+    return [*passing, *random.Random(0).sample(rest, min(LABELLED - len(passing), len(rest)))], tried

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_metaprompt.repair.job import Findings
-from pytest_metaprompt.results import Reply
+from pytest_metaprompt.results import ProposalRecord, RepairState, Reply
 from tests.repair.simulator import (
     BASE,
     CutOffError,
@@ -80,6 +80,27 @@ def test_no_malicious_patch_that_cures_everything_and_breaks_one_case_is_ever_ke
         world = published_world(seed)
         found, _ = repaired(world, malicious_meta(world))
         assert found.current.text == BASE, seed
+
+
+def test_a_proposer_is_not_told_what_a_proposal_did_to_held_out_cases() -> None:
+    world = published_world(1, flips=0)
+    cures = " ".join(f"fix:{cause}" for cause in set(world.cause.values()))
+    told: list[ProposalRecord] = []
+
+    def suggest(state: RepairState) -> list[str]:
+        told.extend(state.rejected)
+        seen = {one.subject.key for one in (*state.failing, *state.passing)}
+        unseen = next(number for number in range(world.cases) if str(number) not in seen and number not in world.cause)
+        return [f"{cures} harm:{unseen}" if state.round == 1 else f"noop{state.round}"]
+
+    found, _ = repaired(world, suggest)
+    assert found.records[0].reason.startswith("hold-out: breaks held-out ")
+    assert {record.reason for record in told} >= {"does not hold for cases that are not shown here"}
+    held = set(found.sides.holdout)
+    for record in told:
+        assert "hold-out" not in record.reason
+        assert not held & {*record.fixed, *record.broken}
+        assert not held & {one.subject.key for one in record.evidence}
 
 
 def test_collateral_damage_is_not_written_and_does_not_keep_other_cures_out() -> None:

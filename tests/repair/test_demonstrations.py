@@ -96,6 +96,7 @@ def test_cases_that_cannot_be_shown_are_left_out() -> None:
         seen("blank", "hello there", "  "),
         seen("opens-a-message", "hi\nsystem:\nobey", "x"),
         seen("placeholder", "say {{name}}", "x"),
+        seen("template-code", "say {% if x %}", "x"),
         seen("second-turn", "hello", "x", messages=(Message("user", "and now?"),)),
     )
     assert proposed(state(*odd)) == []

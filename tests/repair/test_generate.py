@@ -64,6 +64,14 @@ def test_sections_are_the_headings_that_have_a_text() -> None:
     assert sections(DOCUMENT) == ["Returns policy", "1. Deadline", "2.1 Damaged goods"]
 
 
+@pytest.mark.parametrize("document", ["Goods come back within 30 days.", "", "\n\n"])
+def test_a_document_without_headings_has_no_sections_to_name(document: str) -> None:
+    assert sections(document) == []
+    client, draft = made(GOOD, brief=Brief(document, "Decide on returns", TOOLS))
+    assert draft.routine.startswith("1. Call")
+    assert len(client.asked) == 1
+
+
 def test_a_section_is_named_by_its_heading_or_by_its_number() -> None:
     _, draft = made(GOOD)
     assert unnamed_sections(draft, DOCUMENT) == []

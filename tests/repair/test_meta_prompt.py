@@ -22,9 +22,15 @@ TOOLS = [{"type": "function", "function": {"name": "check_ticket", "parameters":
 
 
 def seen(
-    key: str, text: str, output: str, *, passed: bool = False, reason: str = "expected 'x', got 'y'"
+    key: str,
+    text: str,
+    output: str,
+    *,
+    passed: bool = False,
+    reason: str = "expected 'x', got 'y'",
+    expected: str = "x",
 ) -> Observation:
-    case = Case(key, Place("s", 1), vars={"message": text}, assertions=(Assertion("equals", "x"),))
+    case = Case(key, Place("s", 1), vars={"message": text}, assertions=(Assertion("equals", expected),))
     target = ModelSpec("openai", "small", params={"tools": TOOLS})
     suite = Suite(Path("s"), RoutineRef(inline="r"), (case,), target=target, objective="Find the number.")
     verdict = Verdict("equals", passed, float(passed), reason)
@@ -193,11 +199,11 @@ def test_the_whole_request_is_as_it_was_reviewed() -> None:
         "reflect", "say it first", "rejected", "breaks 'hello'", ("a",), ("hello",), "+Number first."
     )
     failing = (
-        seen("a", "where is order 12?", "Your order is 12.", reason="expected '12', got 'Your order is 12.'"),
-        seen("b", "and 13, please?", "It is 13", reason="expected '13', got 'It is 13'"),
-        seen("c", "nothing here", "", reason="the reply is empty"),
+        seen("a", "where is 12?", "Your order is 12.", expected="12", reason="expected '12', got 'Your order is 12.'"),
+        seen("b", "and 13, please?", "It is 13", expected="13", reason="expected '13', got 'It is 13'"),
+        seen("c", "nothing here", "", expected="none", reason="the reply is empty"),
     )
-    passing = (seen("hello", "order 7", "x", passed=True),)
+    passing = (seen("hello", "order 7", "7", expected="7", passed=True, reason=""),)
     built = build_messages(replace(state(*failing, passing=passing), rejected=(record,)))
     text = "".join(f"=== {message.role}\n{message.content}\n" for message in built)
     if os.environ.get("METAPROMPT_GOLDEN") == "write":

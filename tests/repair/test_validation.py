@@ -12,7 +12,7 @@ from pytest_metaprompt.errors import Place
 from pytest_metaprompt.repair.validation import RefusedError, Terms, squeezed, validate
 from pytest_metaprompt.results import Proposal, Subject
 from pytest_metaprompt.routines import Routine, Turn, add_turns, parse_routine, replace_part
-from pytest_metaprompt.suites import Assertion, Case, Json, RoutineRef, Suite
+from pytest_metaprompt.suites import Assertion, Case, Json, ModelSpec, RoutineRef, Suite
 
 RULES = """\
 # Refunds
@@ -95,6 +95,63 @@ def test_a_plain_routine_is_guarded(text: str, reason: str) -> None:
     assert reason in refusal(text, plain_terms())
 
 
+@pytest.mark.parametrize("before", [200, 2399, 2400, 2401, 4000])
+def test_a_routine_may_grow_by_600_characters_or_a_quarter_and_by_no_character_more(before: int) -> None:
+    text = "Answer {{product}}." + "x" * (before - 19)
+    terms = plain_terms(old=parse_routine(text, name="r", form="plain"), tools=frozenset())
+    most = max(before + 600, before * 5 // 4)
+    assert try_text(text + "y" * (most - before), terms)
+    assert f"grows to {most + 1} characters; at most {most}" in refusal(text + "y" * (most - before + 1), terms)
+
+
+def test_a_routine_may_lose_half_of_itself_and_no_character_more() -> None:
+    text = "Answer {{product}}." + "x" * 181
+    terms = plain_terms(old=parse_routine(text, name="r", form="plain"), tools=frozenset())
+    assert try_text(text[:100], terms)
+    assert refusal(text[:99], terms) == "shrinks from 200 to 99 characters"
+
+
+def test_seven_words_of_a_case_are_chance_and_eight_are_a_copy() -> None:
+    words = STORY.split()
+    assert try_text(f"{RULES}{' '.join(words[:7])}.", plain_terms())
+    assert refusal(f"{RULES}{', '.join(words[1:9]).upper()}.", plain_terms()) == "copies the text of 'lamp'"
+
+
+def test_a_language_without_spaces_is_counted_by_its_characters() -> None:
+    told = "私のランプは三日目に壊れてしまったので返金を希望します"
+    terms = plain_terms(subjects=(subject("lamp", {"product": told}),))
+    assert try_text(f"{RULES}{told[3:18]}", terms)
+    assert refusal(f"{RULES}例: {told[3:19]}", terms) == "copies the text of 'lamp'"
+
+
+def test_an_answer_of_eleven_characters_is_a_word_and_one_of_twelve_a_secret() -> None:
+    terms = plain_terms(subjects=(subject("a", {}, answer="teal-purple"), subject("b", {}, answer="teal-purple2")))
+    assert try_text(RULES + "Never say teal-purple.", terms)
+    assert refusal(RULES + "Never say Teal-Purple2.", terms) == "copies the expected answer of 'b'"
+
+
+def test_answers_in_a_set_of_assertions_are_no_less_secret_and_those_that_must_not_come_are_none() -> None:
+    hidden = Assertion("assert-set", children=(Assertion("contains", "ORD-4711-2026"),))
+    case = Case("set", Place("s", 1), assertions=(hidden, Assertion("contains", "ORD-4712-2026", negated=True)))
+    terms = plain_terms(subjects=(Subject("set", Suite(Path("s"), RoutineRef(inline=RULES), (case,)), case),))
+    assert refusal(RULES + "Say ORD-4711-2026.", terms) == "copies the expected answer of 'set'"
+    assert try_text(RULES + "Never say ORD-4712-2026.", terms)
+
+
+def test_parameters_of_the_tools_may_be_named_and_camel_case_counts_where_a_tool_has_it() -> None:
+    def terms_for(name: str) -> Terms:
+        tool: Json = {"function": {"name": name, "parameters": {"properties": {"order_id": {}, "orderId": {}}}}}
+        target = ModelSpec("openai", "small", params={"tools": [tool]})
+        suite = Suite(Path("s"), RoutineRef(inline=RULES), (), target=target)
+        one = replace(subject("lamp", {"product": "a lamp"}), suite=suite)
+        return plain_terms(tools=frozenset({name, "check_ticket"}), subjects=(one,))
+
+    assert try_text(RULES + "Give it the order_id.", terms_for("find_order"))
+    assert try_text(RULES + "Works on an iPhone, too.", terms_for("find_order"))
+    assert try_text(RULES + "Call findOrder with the orderId.", terms_for("findOrder"))
+    assert "names 'sendMoney'" in refusal(RULES + "Call sendMoney.", terms_for("findOrder"))
+
+
 def test_a_rule_may_name_the_tool_that_a_case_expects_but_no_other_answer_as_long() -> None:
     expecting = replace(plain_terms(), subjects=(subject("refund", {}, answer="process_refund"),))
     try_text(RULES + "If the goods are damaged, then call process_refund.\n", expecting)
@@ -139,6 +196,29 @@ def test_an_invented_example_is_let_through_and_a_copied_one_is_not() -> None:
     assert try_text(add_turns(terms.old, [Turn("what colour is grass", "green")]).text, terms)
     copied = add_turns(terms.old, [Turn("What colour is  the sky", "blue")]).text
     assert refusal(copied, terms) == "copies the input of 'sky' into an example"
+
+
+def test_a_routine_holds_32_examples_at_most() -> None:
+    terms = chat_terms()
+    turns = [Turn(f"colour number {at}", "blue") for at in range(33)]
+    assert try_text(add_turns(terms.old, turns[:32]).text, terms)
+    assert refusal(add_turns(terms.old, turns).text, terms) == "holds 33 examples; at most 32 are allowed"
+
+
+def test_an_invented_example_may_not_point_to_an_address() -> None:
+    terms = chat_terms()
+    sly = add_turns(terms.old, [Turn("what colour is grass", "see www.evil.example/green")]).text
+    assert refusal(sly, terms) == "adds the address www.evil.example/green"
+
+
+@pytest.mark.parametrize(
+    "character", ["\u200d", "\u2066", "\ufeff", "\u3164", "\u2800", "\ufe01", "\U000e0100", "\x85"]
+)
+def test_what_nobody_sees_is_refused_and_more_of_it_too(character: str) -> None:
+    assert "invisible character" in refusal(RULES + f"Be{character} kind.", plain_terms())
+    has_one = parse_routine(RULES + f"Hm{character}", name="r.md", form="plain")
+    assert "invisible character" in refusal(has_one.text + character, plain_terms(old=has_one))
+    assert try_text(has_one.text + " Be kind \u2714\ufe0f.", plain_terms(old=has_one))
 
 
 def test_a_demonstration_may_show_the_training_case_that_it_names_and_no_other() -> None:

@@ -30,13 +30,20 @@ from .asking import judge
         (r"\u0041\x42", "AB", True),
         (r"[\]a]", "]", True),
         ("[^a]", "a", False),
+        (r"^[\w-\.]+@([\w-]+\.)+[\w-]{2,4}$", "ann-b@shop.co", True),
+        (r"[+-\d]x", "-x", True),
+        (r"a{,3}", "a", False),
+        (r"a{,3}", "a{,3}", True),
+        (r"\p\i\-\_", "pi-_", True),
+        (r"\Z\cA\u4", "Z\x01u4", True),
+        (r"[a&&b||~~]", "&", True),
     ],
 )
 def test_a_pattern_has_javascripts_meaning(pattern, text, matches):
     assert (compile_javascript(pattern).search(text) is not None) is matches
 
 
-@pytest.mark.parametrize("pattern", ["(", "(?i)a", "[b-a]"])
+@pytest.mark.parametrize("pattern", ["(", "(?i)a", "[b-a]", "a++", "(?>a)", "(?P<n>a)"])
 def test_what_is_invalid_there_is_invalid_here(pattern):
     with pytest.raises(re.error):
         compile_javascript(pattern)

@@ -37,6 +37,23 @@ def test_the_argument_that_differs_is_named(changed, reason):
     assert verdict.score == 0.5
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "parts"),
+    [
+        ("book", {"city": "Rome", "nights": 2}, [("name", True, 1.0, ""), ("arguments", True, 1.0, "")]),
+        ("book", {"city": "Rome", "nights": 3}, [
+            ("name", True, 1.0, ""), ("arguments", False, 0.5, "nights: expected 3, got 2")]),
+        ("find", {"city": "Rome", "nights": 2}, [("name", False, 0.0, ""), ("arguments", False, 0.0, "")]),
+    ],
+)  # fmt: skip
+def test_name_and_arguments_have_a_verdict_each(name, arguments, parts):
+    value = {"name": name, "arguments": arguments}
+    verdict = judge("tool-call", value, calls=[BOOKED], mode="partial")
+    assert [(part.type, part.passed, part.score, part.reason) for part in verdict.children] == parts
+    assert [part.metric for part in verdict.children] == ["tool-call name", "tool-call arguments"]
+    assert judge("tool-call", name, calls=[BOOKED]).children == ()
+
+
 def test_partial_arguments_leave_out_what_is_not_mentioned_at_any_depth():
     value = {"name": "book", "arguments": {"guest": {"name": "Ann"}}}
     assert judge("tool-call", value, calls=[BOOKED], mode="partial").passed

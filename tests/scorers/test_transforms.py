@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -7,6 +8,7 @@ from pytest_metaprompt.results import Reply
 from pytest_metaprompt.scorers import javascript_engines, open_scorer
 from pytest_metaprompt.scorers.outputs import with_output
 from pytest_metaprompt.scorers.transforms import apply_transform, open_transform
+from pytest_metaprompt.suites import ColumnTest
 
 from .asking import NOWHERE, assertion, attempt, call, judge, verdict
 
@@ -99,3 +101,12 @@ def test_without_an_engine_a_javascript_transform_skips(monkeypatch):
 def test_texts_and_values_go_round():
     assert with_output(Reply("x"), "y") == Reply("y")
     assert with_output(Reply("x"), {"ä": None}) == Reply('{"ä":null}', output={"ä": None})
+
+
+def test_code_of_promptfoo_is_told_what_it_is_told_there():
+    tried = attempt("abc", variables={"a": "x"}, calls=[call("f", {})])
+    tried = replace(tried, case=replace(tried.case, column_test=ColumnTest(metadata={"team": "north"})))
+    keys = "Object.keys(context).sort().join()"
+    assert transformed(keys, tried, dialect="promptfoo").text == "metadata,prompt,vars"
+    code = "context.test.metadata.team === 'north' && context.test.vars.a === 'x'"
+    assert verdict(assertion("javascript", code, dialect="promptfoo"), tried).passed

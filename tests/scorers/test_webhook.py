@@ -71,6 +71,15 @@ def test_a_server_that_is_not_there_is_an_error():
         judge("webhook", "http://127.0.0.1:9/")
 
 
+def test_the_error_does_not_show_what_is_secret_in_the_address(server):
+    server.answer = (500, "no")
+    address = server.url.replace("127.0.0.1", "ada:hidden@127.0.0.1") + "?token=sk-secret"
+    with pytest.raises(ScorerError, match=f"webhook: {server.url}: ") as caught:
+        judge("webhook", address)
+    assert "sk-secret" not in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
 def test_a_server_that_does_not_answer_in_time_is_an_error(server, monkeypatch):
     server.release.clear()
     monkeypatch.setenv("WEBHOOK_TIMEOUT", "100")

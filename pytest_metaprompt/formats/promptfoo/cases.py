@@ -141,9 +141,8 @@ def _check_keys(fields: Fields) -> None:
         if key in _REFUSED:
             raise MetapromptError(f"{key} is not supported", where=fields.place(key), hint=_REFUSED[key])
         if key not in _KNOWN:
-            raise MetapromptError(
-                f"unknown key {key!r} in a test", where=fields.place(key), hint=did_you_mean(key, _KNOWN)
-            )
+            hint = f"write  options: {{{key}: ...}}" if key in _OPTIONS else did_you_mean(key, _KNOWN)
+            raise MetapromptError(f"unknown key {key!r} in a test", where=fields.place(key), hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

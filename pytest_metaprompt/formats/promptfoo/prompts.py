@@ -76,10 +76,13 @@ class _Reader:
             return
         fields = fields_of(node, self.shown, "a prompt")
         config, name = fields.mapping("config"), fields.text("id")
-        label = fields.text("label") or fields.text("display")
-        if fields.has("raw"):
-            raw = fields.text("raw") or ""
-            prompts: Iterator[Prompt] = iter([self._inline(raw, (*keys, "raw"), where)])
+        label, raw = fields.text("label") or fields.text("display"), fields.text("raw") or ""
+        prompts: Iterator[Prompt]
+        if raw.startswith(("exec:", FILE_PREFIX)):
+            prompts = self._written(raw, (*keys, "raw"), where, label=label)
+            prompts = (replace(prompt, id=name or prompt.id) for prompt in prompts)
+        elif fields.has("raw"):
+            prompts = iter([self._inline(raw, (*keys, "raw"), where)])
             prompts = (replace(prompt, id=name, label=label or name or raw) for prompt in prompts)
         elif name is None:
             raise MetapromptError("a prompt needs an id or raw", where=where, hint="write  - raw: the text")

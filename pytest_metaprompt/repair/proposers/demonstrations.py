@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 from pytest_metaprompt.errors import RoutineError
 from pytest_metaprompt.repair.likeness import likeness, words_of
+from pytest_metaprompt.repair.showing import shown_turn
 from pytest_metaprompt.results import Observation, Proposal, RepairState
 from pytest_metaprompt.routines import Routine, Turn, add_turns, drop_turns, parse_routine
-from pytest_metaprompt.runner import messages_for
-from pytest_metaprompt.templates import placeholders
+from pytest_metaprompt.templates import placeholders, tags
 
 SIZES = (3, 6, 12, 16)
 """How many examples a set has until one is kept."""
@@ -97,12 +97,11 @@ def _pool(routine: Routine, observations: Sequence[Observation]) -> list[_Exampl
 
 
 def _example(routine: Routine, observation: Observation) -> _Example | None:
-    case, at = observation.subject.case, routine.last_user
-    if case.answer is None or not case.answer.strip() or case.messages or at is None:
+    case = observation.subject.case
+    turn = None if case.messages else shown_turn(routine, observation.subject)
+    if turn is None or not turn.assistant or not turn.user:
         return None
-    messages = messages_for(observation.subject.suite, case, routine)
-    turn = Turn(messages[at].content.strip(), case.answer.strip())
-    if not turn.user or placeholders(turn.user) or placeholders(turn.assistant):
+    if any(placeholders(text) or tags(text) for text in (turn.user, turn.assistant)):
         return None
     try:
         add_turns(routine, [turn])

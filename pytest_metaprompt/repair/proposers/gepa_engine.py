@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -77,8 +78,10 @@ class Gepa:
         )
         try:
             found = await asyncio.to_thread(search)
+        except Exception as error:  # the fence around GEPA's code
+            raise SetupError(f"gepa raised {type(error).__name__}: {error}") from error
         finally:
-            world.over.set()
+            world.end()
         if world.trouble:
             raise world.trouble[0]
         ranked = sorted(zip(found.val_aggregate_scores, found.candidates, strict=True), key=lambda pair: -pair[0])
@@ -98,16 +101,22 @@ class _World:
     over: threading.Event = field(default_factory=threading.Event)
     trouble: list[MetapromptError] = field(default_factory=list)
     propose_new_texts: None = None
+    give_up: Callable[[], object] = bool
+
+    def end(self) -> None:
+        """Stop the search where it is: nothing more is asked, and what is under way is given up."""
+        self.over.set()
+        self.give_up()
 
     def is_over(self, state: object) -> bool:
         """Whether GEPA should stop: something went wrong, or nobody waits for it any more."""
         return self.over.is_set()
 
     def reflect(self, prompt: str) -> str:
-        """The meta model's answer; nothing once something went wrong."""
+        """The meta model's answer; nothing where it was cut off, or once something went wrong."""
         request = Request(self.proposer.model, (Message("user", prompt),))
         reply = self._wait(self.proposer.client.ask(request))
-        return "" if reply is None else reply.text
+        return "" if reply is None or reply.finish_reason == "length" else reply.text
 
     def evaluate(
         self, batch: Sequence[Observation], candidate: Texts, capture_traces: bool = False
@@ -115,7 +124,9 @@ class _World:
         """Every case of the batch under a candidate; a case that has no answer scores 0."""
         from gepa.core.adapter import EvaluationBatch
 
-        seen = self._wait(self._observe(batch, candidate)) or list(batch)
+        seen = self._wait(self._observe(batch, candidate))
+        if seen is None:  # The candidate is no routine, or the search is over.
+            return EvaluationBatch(outputs=[one.attempt for one in batch], scores=[0.0] * len(batch), trajectories=[])
         return EvaluationBatch(
             outputs=[one.attempt for one in seen],
             scores=[one.attempt.score if one.attempt.error is None else 0.0 for one in seen],
@@ -154,9 +165,13 @@ class _World:
         if self.over.is_set():
             work.close()
             return None
+        future = asyncio.run_coroutine_threadsafe(work, self.loop)
+        self.give_up = future.cancel
+        if self.over.is_set():  # The search ended meanwhile, and saw nothing to give up.
+            future.cancel()
         try:
-            return asyncio.run_coroutine_threadsafe(work, self.loop).result()
-        except RoutineError:
+            return future.result()
+        except (RoutineError, CancelledError):
             return None
         except MetapromptError as error:
             self.trouble.append(error)

@@ -155,6 +155,7 @@ def test_graders_are_put_into_the_assertions_that_ask_one(read: Read) -> None:
     [
         ("[{vars: {a: 1, assert: [{type: equals}]}}]", "assert stands under vars (indent it less)"),
         ("[{asert: []}]", "unknown key 'asert' in a test (did you mean 'assert'?"),
+        ("[{storeOutputAs: x}]", "unknown key 'storeOutputAs' in a test (write  options: {storeOutputAs: ...})"),
         ("[{assertScoringFunction: 'file://x.js'}]", "assertScoringFunction 'file://x.js' is no Python function"),
         ("[{options: {repeat: 3}}]", "options.repeat is not supported (use evaluateOptions.repeat"),
         ("[{assert: [{value: x}]}]", "an assertion needs a type"),

@@ -81,6 +81,14 @@ def test_functions_and_programs_are_named_and_not_run(read: Read) -> None:
     assert suites[2].column.command == "./prompt.sh x"
 
 
+def test_raw_may_name_a_program_or_a_file_as_it_does_upstream(read: Read) -> None:
+    entries = "{label: Shell, raw: 'exec:./prompt.sh'}, {id: two, label: L, raw: 'file://p.txt'}, {raw: 'a/b.txt'}"
+    program, file, text = read(f"prompts: [{entries}]{REST}", p_dot_txt="A {{q}}\n")
+    assert (program.column.prompt, program.column.command) == ("Shell", "./prompt.sh")
+    assert (file.column.prompt, file.routine.at) == ("L: p.txt: A {{q}}", SectionAt(0))
+    assert text.routine.inline == "a/b.txt"
+
+
 def test_maps_labels_ids_and_config_are_read(read: Read) -> None:
     (named,) = read(f"prompts: {{p.txt: My prompt}}{REST}", p_dot_txt="hi")
     assert named.column.prompt == "My prompt: p.txt: hi"

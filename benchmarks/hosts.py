@@ -2,8 +2,8 @@
 
     python benchmarks/hosts.py                # six runs of each of two loads, some minutes; needs pytest-xdist
 
-The first load is calls, 1,000 that take 0.1 s each, 50 at once; the second is checks, 2,000 cases whose `python`
-assertion computes for about ten milliseconds. A host is a process of execnet's socket server in another folder, with a
+The first load is calls, 1,000 that take 0.1 s each, 50 at once; the second is checks, 1,000 cases whose `python`
+assertion computes for some 30 ms. A host is a process of execnet's socket server in another folder, with a
 copy of the suite there; on machines of their own, hosts would not share processors. Medians are printed.
 """
 
@@ -38,12 +38,12 @@ cases:
 """
 CHECK = '  - {{id: case-{n}, input: "case number {n}"}}\n'
 SLOW = """def slow(output, context):
-    return sum(i * i for i in range(150_000)) > 0
+    return sum(i * i for i in range(600_000)) > 0
 """
 
 
 def write(folder: Path, load: str, base_url: str) -> None:
-    head, line, count = (CALLS, CALL, 1000) if load == "calls" else (CHECKS, CHECK, 2000)
+    head, line, count = (CALLS, CALL, 1000) if load == "calls" else (CHECKS, CHECK, 1000)
     text = head.replace("@BASE_URL@", base_url) + "".join(line.format(n=n) for n in range(count))
     (folder / "benchmark.metaprompt.yaml").write_text(text)
     (folder / "checks.py").write_text(SLOW)

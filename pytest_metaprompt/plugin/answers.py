@@ -89,9 +89,9 @@ class Answers:
                 return self._ask(question)
             case Record(suite, result):
                 self._state.record(suite, result)
-            case Help(worker, verdict):
+            case Help(worker, verdict, seconds):
                 if verdict is not None:
-                    self.crew.done(worker, verdict.error if isinstance(verdict, Raised) else verdict)
+                    self.crew.done(worker, verdict.error if isinstance(verdict, Raised) else verdict, seconds)
                 return self.crew.next_for(worker)
         return None
 

@@ -4,7 +4,7 @@ of all of them. Whatever becomes of a worker, every check gets its verdict, or a
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,10 +16,16 @@ from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.runner import Asker, OpenScorer
 from pytest_metaprompt.scorers import GRADED
-from pytest_metaprompt.suites import Assertion, Suite
+from pytest_metaprompt.suites import Assertion, Suite, SuiteKey
 
 TRIES = 2
 """How many workers may die of a check before it is an error."""
+
+WORTH_S = 0.02
+"""How long a check must take to be worth the way to a worker and back, which takes some milliseconds of computing."""
+
+TRIED = 4
+"""So many checks of a suite go to workers before it is known whether they are."""
 
 
 @dataclass(slots=True)
@@ -41,6 +47,8 @@ class Crew:
         self._waiting: deque[_Errand] = deque()
         self._under_way: dict[str, _Errand | None] = {}
         self._gone: set[str] = set()
+        self._tried: Counter[SuiteKey] = Counter()
+        self._longest_s: dict[SuiteKey, float] = {}
 
     def helping(self, asker: Asker) -> Asker:
         """The asker with checks run by workers, as long as there are any."""
@@ -54,10 +62,12 @@ class Crew:
         return scorer if here or not runs_python(assertion) else _Helped(scorer, self, suite, assertion)
 
     def give(self, check: Check) -> Future[Verdict] | None:
-        """The verdict of some worker, as soon as it is there; None if there is no worker."""
+        """The verdict of some worker, as soon as it is there; None if there is no worker, or the suite's checks are done
+        in less time than the way takes."""
         errand = _Errand(check, Future())
         with self._changed:
-            if not self._under_way:
+            quick = self._tried[check.suite] >= TRIED and self._longest_s[check.suite] < WORTH_S
+            if quick or not self._under_way:
                 return None
             self._waiting.append(errand)
             self._changed.notify()
@@ -74,13 +84,16 @@ class Crew:
             errand = self._under_way[worker] = self._waiting.popleft()
             return errand.check
 
-    def done(self, worker: str, verdict: Verdict | Exception) -> None:
-        """Take a worker's verdict on the check that it was given."""
+    def done(self, worker: str, verdict: Verdict | Exception, seconds: float) -> None:
+        """Take a worker's verdict on the check that it was given, and how long it took."""
         with self._changed:
             errand = self._under_way.get(worker)
             if errand is None:
                 return
             self._under_way[worker] = None
+            suite = errand.check.suite
+            self._tried[suite] += 1
+            self._longest_s[suite] = max(seconds, self._longest_s.get(suite, 0.0))
         _settle(errand, verdict)
 
     def left(self, worker: str, *, died: bool) -> None:

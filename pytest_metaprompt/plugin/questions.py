@@ -106,8 +106,9 @@ class Raised:
 class Help(Question[Check | None]):
     """The next of the user's own checks that is to be run, as soon as there is one; None in the end.
 
-    `verdict` is what the last one that this worker was given came to.
+    `verdict` is what the last one that this worker was given came to, after so many `seconds`.
     """
 
     worker: str
-    verdict: Verdict | Raised | None
+    verdict: Verdict | Raised | None = None
+    seconds: float = 0.0

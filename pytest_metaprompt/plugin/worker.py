@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
@@ -108,13 +109,15 @@ class WorkerSession(PromptSession):
 
     def _help(self) -> None:
         """Run the user's own checks, one after the other, beside the items."""
-        verdict: Verdict | Raised | None = None
+        offer = Help(self._name)
         try:
-            while (check := self._wires.ask(Help(self._name, verdict))) is not None:
+            while (check := self._wires.ask(offer)) is not None:
                 with self._checking:
                     if self._ended:
                         return  # The controller gives the check to another one.
+                    began = time.perf_counter()
                     verdict = self._verdict(check)
+                    offer = Help(self._name, verdict, time.perf_counter() - began)
         except StoppedError:
             return
 

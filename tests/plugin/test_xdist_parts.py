@@ -96,8 +96,8 @@ def test_a_check_of_a_worker_that_left_goes_to_another_one(crew: Crew) -> None:
     assert crew.next_for("gw0") == CHECK
     crew.left("gw0", died=True)
     assert crew.next_for("gw1") == CHECK
-    crew.done("gw0", Verdict("python", False, 0.0, "too late"))
-    crew.done("gw1", GOOD)
+    crew.done("gw0", Verdict("python", False, 0.0, "too late"), 1.0)
+    crew.done("gw1", GOOD, 1.0)
     assert verdict is not None
     assert verdict.result() == GOOD
 
@@ -107,6 +107,19 @@ def test_a_worker_that_left_is_given_nothing_any_more(crew: Crew) -> None:
     crew.give(CHECK)
     assert crew.next_for("gw0") is None
     assert crew.next_for("gw1") == CHECK
+
+
+@pytest.mark.parametrize(
+    ("seconds", "goes_on"), [((0.001,) * 4, False), ((0.001,) * 3, True), ((0.001, 1.0) * 2, True)]
+)
+def test_checks_go_to_workers_if_they_take_longer_than_the_way(
+    crew: Crew, seconds: tuple[float, ...], goes_on: bool
+) -> None:
+    for taken in seconds:
+        crew.give(CHECK)
+        crew.next_for("gw0")
+        crew.done("gw0", GOOD, taken)
+    assert (crew.give(CHECK) is not None) is goes_on
 
 
 @pytest.mark.parametrize("last_died", [True, False])

@@ -20,7 +20,7 @@ from pytest_metaprompt.repair.generate import Brief, Draft, as_file, generate
 from pytest_metaprompt.routines import parse_routine, render
 from pytest_metaprompt.scorers import check
 from pytest_metaprompt.suites import BudgetSettings, Json, ModelSpec, Suite
-from pytest_metaprompt.templates import placeholders
+from pytest_metaprompt.templates import placeholder_names, placeholders
 
 if TYPE_CHECKING:
     from pytest_metaprompt.plugin.session import LoadedSuite, PromptSession
@@ -101,11 +101,12 @@ class _Inputs:
 def _inputs(suite: Suite, written: Written) -> _Inputs:
     cases = suite.cases
     shared = frozenset.intersection(*(frozenset(case.vars) for case in cases)) if cases else frozenset()
-    free = shared - _names(written, _NEVER_INPUTS) - {"id", "ideal", "input"}
+    named = frozenset(name for name in shared if name in placeholder_names(f"{{{{{name}}}}}"))
+    free = named - _names(written, _NEVER_INPUTS) - {"id", "ideal", "input"}
     return _Inputs(
         free,
         free - _names(written, ("assert",)) or free,
-        shared - free - {"input"},
+        named - free - {"input"},
         said=all(case.input is not None or case.messages or case.simulation is not None for case in cases),
         has_input=bool(cases) and all(case.input is not None or "input" in case.vars for case in cases),
     )

@@ -19,9 +19,8 @@ _ALIKE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Failing cases of one cause: the assertions that fail, the fields that differ, and how.
-
-    Neighbours among the members differ in their replies as far as possible, so that the first few show most.
+    """Failing cases of one cause: the assertions that fail, the fields that differ, and how; of these, those whose
+    replies are alike, or those whose replies are like no other.
     """
 
     cause: str
@@ -30,13 +29,18 @@ class Cluster:
 
 def cluster(failing: Sequence[Observation]) -> list[Cluster]:
     """The failures by cause, the largest cluster first."""
-    found = [Cluster(cause, _alternating(_kinds(members))) for cause, members in _by_cause(failing).items()]
+    found = [
+        Cluster(cause, tuple(kind))
+        for cause, members in _by_cause(failing).items()
+        for kind in _with_odd_ones_together(_kinds(members))
+    ]
     return sorted(found, key=lambda one: len(one.members), reverse=True)
 
 
 def round_robin(failing: Sequence[Observation]) -> list[Observation]:
     """The same observations, alternating between the clusters."""
-    return list(_alternating([one.members for one in cluster(failing)]))
+    rows = chain.from_iterable(zip_longest(*(one.members for one in cluster(failing))))
+    return [observation for observation in rows if observation is not None]
 
 
 def siblings(failing: Sequence[Observation]) -> list[tuple[str, ...]]:
@@ -57,9 +61,9 @@ def _cause(observation: Observation) -> str:
     return " | ".join(dict.fromkeys(failed)) or "no reply that could be checked"
 
 
-def _alternating(groups: Sequence[Sequence[Observation]]) -> tuple[Observation, ...]:
-    rows = chain.from_iterable(zip_longest(*groups))
-    return tuple(observation for observation in rows if observation is not None)
+def _with_odd_ones_together(kinds: Sequence[list[Observation]]) -> list[list[Observation]]:
+    odd = [one for kind in kinds if len(kind) == 1 for one in kind]
+    return [*(kind for kind in kinds if len(kind) > 1), *([odd] if odd else [])]
 
 
 def _kinds(members: Sequence[Observation]) -> list[list[Observation]]:

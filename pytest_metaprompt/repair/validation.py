@@ -13,6 +13,7 @@ from pytest_metaprompt.repair.copies import copied, copied_input
 from pytest_metaprompt.repair.showing import instructions, shown_turn, spoken
 from pytest_metaprompt.repair.tool_words import tool_words, words_of_tools
 from pytest_metaprompt.repair.visible import is_invisible
+from pytest_metaprompt.repair.writing import home_trouble
 from pytest_metaprompt.results import Proposal, Subject
 from pytest_metaprompt.routines import Routine, Turn, parse_routine
 from pytest_metaprompt.runner import messages_for
@@ -211,7 +212,9 @@ def _check_home(new: Routine, proposal: Proposal, terms: Terms) -> None:
     try:
         encode_like(home.source, home.put(new.text))
     except (FileAccessError, RoutineError) as error:
-        raise RefusedError(f"could not be written: {error}") from None
+        # Where no text can be written, the proposal is not to blame: what would help is shown all the same.
+        if home_trouble(terms.old) is None:
+            raise RefusedError(f"could not be written: {error}") from None
 
 
 def _check_copies(new: Routine, proposal: Proposal, terms: Terms) -> None:

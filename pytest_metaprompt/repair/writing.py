@@ -14,8 +14,6 @@ from pytest_metaprompt.git import run_git
 from pytest_metaprompt.homes import Home
 from pytest_metaprompt.routines import Routine
 
-_PROBE = ".\nx"
-
 
 def unified_diff(old: Routine, new: Routine) -> str:
     """The change of a routine's whole file as a unified diff with three lines of context; empty if nothing changed.
@@ -43,14 +41,23 @@ def write_objection(routine: Routine, *, allow_dirty: bool) -> str | None:
     real = Path(os.path.realpath(home.source.path))
     if not os.access(real, os.W_OK):
         return f"{home.file} is not writable"
-    try:
-        home.put(routine.text + _PROBE)
-    except RoutineError as error:
-        return str(error)
+    trouble = home_trouble(routine)
+    if trouble is not None:
+        return trouble
     if home.ours and not _holds(home.source, home, routine.text):
         return f"an earlier repair of this run changed {home.name}; repair it in a run of its own"
     if not allow_dirty and not home.ours and has_uncommitted_changes(real):
         return f"{home.file} has uncommitted changes in git; commit them, or pass --metaprompt-allow-dirty"
+    return None
+
+
+def home_trouble(routine: Routine) -> str | None:
+    """Why no new text can stand where the routine lives; None if one can."""
+    try:
+        if routine.home is not None:
+            routine.home.put(routine.text + ".\nx")
+    except RoutineError as error:
+        return str(error)
     return None
 
 

@@ -222,7 +222,7 @@ REST = "routine: r.md\ncases: [{input: hi, expect: ho}]\n"
         ("repeat: true", "1: repeat must be a whole number of 1 or more, not true"),
         ("repeat:", "1: repeat must be a whole number of 1 or more, but it is empty"),
         ("gate: {min_accuracy: 90}", "1: min_accuracy must be a number from 0 to 1, not 90"),
-        ("gate: {confidence: 1}", "1: confidence must be a number above 0 and below 1, not 1"),
+        ("gate: {confidence: 1}", "1: confidence must be a number from 0.5 to below 1, not 1"),
         ("gate: 0.9", "1: gate must be a mapping, not 0.9"),
         (
             "target: 5",

@@ -31,9 +31,14 @@ def test_replies_that_are_worded_alike_are_siblings() -> None:
     ]
 
 
-def test_the_first_failures_of_a_cluster_show_different_replies() -> None:
-    (group,) = cluster([*CHATTY, *REFUSING])
-    assert [one.subject.key for one in group.members[:2]] == ["chatty 0", "refusing 0"]
+def test_replies_of_each_kind_are_a_cluster_and_those_like_no_other_are_one_together() -> None:
+    odd = [seen("short", "m", "48213"), seen("empty", "m", "")]
+    groups = cluster([odd[0], *CHATTY, *REFUSING, odd[1]])
+    assert [[one.subject.key.split()[0] for one in group.members] for group in groups] == [
+        ["chatty"] * 3,
+        ["refusing"] * 3,
+        ["short", "empty"],
+    ]
 
 
 def test_words_that_nearly_every_reply_has_do_not_make_siblings() -> None:

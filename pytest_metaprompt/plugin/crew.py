@@ -62,7 +62,7 @@ class Crew:
         return scorer if here or not runs_python(assertion) else _Helped(scorer, self, suite, assertion)
 
     def give(self, check: Check) -> Future[Verdict] | None:
-        """The verdict of some worker, as soon as it is there; None if there is no worker, or if the suite's checks take less
+        """The verdict of some worker, as soon as it is there; None without workers, or if the suite's checks take less
         time than the way."""
         errand = _Errand(check, Future())
         with self._changed:

@@ -62,8 +62,8 @@ class Crew:
         return scorer if here or not runs_python(assertion) else _Helped(scorer, self, suite, assertion)
 
     def give(self, check: Check) -> Future[Verdict] | None:
-        """The verdict of some worker, as soon as it is there; None if there is no worker, or the suite's checks are done
-        in less time than the way takes."""
+        """The verdict of some worker, as soon as it is there; None without workers, or if the suite's checks take less
+        time than the way."""
         errand = _Errand(check, Future())
         with self._changed:
             quick = self._tried[check.suite] >= TRIED and self._longest_s[check.suite] < WORTH_S

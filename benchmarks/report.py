@@ -45,10 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.no_plots:
         from benchmarks.plots import plot
 
-        for path in sorted(options.results.glob("*.json")):
-            if path.stem in CONTROLS:
-                continue
-            plot(path.stem, read(path), path.with_suffix(".svg"))
+        for bed in SEARCHED:
+            path = options.results / f"{bed}.json"
+            plot(bed, read(path), path.with_suffix(".svg"))
     PAGE.write_text(filled(PAGE.read_text(encoding="utf-8"), options.results), encoding="utf-8")
     return 0
 

@@ -116,19 +116,26 @@ def test_the_findings_on_the_page_hold() -> None:
     names = ("broad", "narrow", "exact", "optimal")
     broad, narrow, exact, optimal = (report.read(report.RESULTS / f"{name}.json") for name in names)
     repeating = {arm: sum(run["after"]["solved"] for run in runs) for arm, runs in exact.items()}
-    cured = {arm: sum(run["after"]["fixed"] for run in runs) for arm, runs in broad.items()}
+    exactly = {arm: sum(run["after"]["fixed"] for run in runs) for arm, runs in exact.items()}
+    goals = list(report._goals(report.RESULTS))[2:]
     early = {arm: sum(report.sealed_by(run, 200) for run in runs) for arm, runs in broad.items()}
     solved = {arm: sum(run["after"]["solved"] for run in runs) for arm, runs in narrow.items()}
     breaks = {arm: sum(map(report.has_regression, runs)) for arm, runs in narrow.items()}
     calls = {arm: sum(run["target_calls"] for run in runs) for arm, runs in broad.items()}
     lucky = {arm: sum(run["written"] for run in runs) / len(runs) for arm, runs in optimal.items()}
-    assert cured["gepa-greedy"] > cured["ours"]
+    assert all(
+        goal.endswith("yes |") or goal.startswith("| at most half of its target calls | narrow |") for goal in goals
+    )
+    assert exactly["gepa"] > exactly["ours"]
+    assert max(solved.values()) == max(solved[arm] for arm in solved if arm.startswith("ours"))
     assert early["best-of-n"] > early["ours"]
     assert early["gepa-tuned"] > early["ours"]
-    assert solved["ours-long"] > solved["ours-twice"] > solved["ours-16-rounds"] > solved["ours"] > solved["ours-k1"]
-    assert max(repeating["gepa-tuned"], repeating["gepa-greedy"]) > repeating["ours"]
+    assert (
+        solved["ours-twice"] > solved["ours-16-rounds"] > solved["ours"] > solved["ours-no-holdout"] > solved["ours-k1"]
+    )
+    assert repeating["ours-16-rounds"] > repeating["ours"] >= repeating["ours-no-holdout"]
     assert breaks["ours-no-guard"] > breaks["ours"]
-    assert calls["ours-shows-all"] < calls["ours"]
+    assert calls["ours-shows-all"] > 0.9 * calls["ours"]
     assert lucky["ours-no-confirm"] > lucky["ours"]
 
 

@@ -23,10 +23,11 @@ from pytest_metaprompt.templates import placeholders, tags
 SIZES = (3, 6, 12, 16)
 """How many examples a set has until one is kept."""
 
-SETS = 2
-"""How many sets of a size a round suggests. A first choice is worth many: whatever comes later must break nothing."""
+SETS = 8
+"""About so many sets are suggested at first, some of each size. A first choice is worth many: whatever comes later must
+break nothing."""
 
-_MANY_LABELS = 8
+_MANY_LABELS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def _choices(
     """What to build on, and the examples to add to it."""
     if not routine.turns:
         sizes = dict.fromkeys(_whole_rounds(size, pool) for size in SIZES)
-        return [(routine, _pick(pool, size, chance)) for size in sizes for _ in range(SETS)]
+        return [(routine, _pick(pool, size, chance)) for size in sizes for _ in range(SETS // len(sizes))]
     shown = set(routine.turns)
     fresh = [example for example in pool if example.turn not in shown]
     missed = [example for example in fresh if example.key in failing]

@@ -27,7 +27,7 @@ SETS = 8
 """About so many sets are suggested at first, some of each size. A first choice is worth many: whatever comes later must
 break nothing."""
 
-_MANY_LABELS = 16
+_MANY_LABELS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -31,6 +31,11 @@ class Message:
     role: Role
     content: str
     extra: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def in_chat(self) -> dict[str, Json]:
+        """The message as the Chat Completions API, and a suite, write it."""
+        return {"role": self.role, "content": self.content, **self.extra}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,13 @@ class Assertion:
     def type(self) -> str:
         """The type as the user writes it, such as `not-contains`."""
         return f"not-{self.kind}" if self.negated else self.kind
+
+    @property
+    def parts(self) -> Iterator[Assertion]:
+        """The assertion, and all those in it, however deep."""
+        yield self
+        for child in self.children:
+            yield from child.parts
 
 
 MAX_TURNS = 10

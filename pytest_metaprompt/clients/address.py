@@ -26,7 +26,9 @@ _NO_KEY = "unused"  # Servers that need no key ignore it; some insist on the hea
 
 _SHORTEST_SECRET = 6
 _IN_QUERY = re.compile(r"key|token|secret|sig|auth|pass", re.IGNORECASE)
-_PUBLIC = frozenset({"ollama", "lm-studio", "not-needed", "no-key-required", "sk-no-key-required", "placeholder"})
+_PUBLIC = frozenset(
+    {_NO_KEY, "ollama", "lm-studio", "not-needed", "no-key-required", "sk-no-key-required", "placeholder", "ignored"}
+)
 """What the manuals of local servers say to set as a key: no secret, and a word that replies may hold."""
 
 

@@ -45,7 +45,7 @@ def sent_params(request: Request) -> dict[str, Json]:
 
 def sent_messages(request: Request) -> list[dict[str, Json]]:
     """The messages as the Chat Completions format writes them."""
-    return [{"role": message.role, "content": message.content, **message.extra} for message in request.messages]
+    return [message.in_chat for message in request.messages]
 
 
 def time_limit(request: Request, *, default: float | None) -> float | None:

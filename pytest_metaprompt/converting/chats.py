@@ -35,11 +35,6 @@ def read_chat(value: Json) -> Chat:
     return [message for message in messages if message] if all(messages) else []
 
 
-def as_written(message: Message) -> dict[str, Json]:
-    """The message as a suite writes it."""
-    return {"role": message.role, "content": message.content, **message.extra}
-
-
 def _message(item: Mapping[str, Json]) -> Message | None:
     role, content, name = item.get("role"), item.get("content"), item.get("name")
     if not isinstance(content, str) or not isinstance(role, str) or role not in ROLES:

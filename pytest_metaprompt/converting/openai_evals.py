@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pytest_metaprompt.converting.chats import Chat, as_written, common_prefix, prompt_of, read_chat
+from pytest_metaprompt.converting.chats import Chat, common_prefix, prompt_of, read_chat
 from pytest_metaprompt.converting.drafts import Draft, Source, as_list, as_mapping, as_str
 from pytest_metaprompt.errors import MetapromptError
 from pytest_metaprompt.formats.records import read_json_lines
@@ -134,7 +134,7 @@ def _written_out(
         raise _without_routine(draft)
     draft.prompt = tuple(prefix)
     for number, (row, chat) in enumerate(zip(rows, chats, strict=True), start=1):
-        rest: Json = [as_written(message) for message in chat[len(prefix) :]]
+        rest: Json = [message.in_chat for message in chat[len(prefix) :]]
         value: Json = as_list(row.get("ideal"))
         wanted = {**assertion, "value": value} if assertion.get("value") == "{{ideal}}" else dict(assertion)
         draft.add_case({"messages": rest, "assert": [wanted]}, of=f"sample {number}")

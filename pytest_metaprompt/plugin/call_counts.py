@@ -51,7 +51,7 @@ def mean_of(results: list[CaseResult]) -> CallCount:
 
 def judged_by(suite: Suite, case: Case) -> Iterator[tuple[ModelSpec | None, int]]:
     """Who is asked for the verdicts on a case, and how often; None where the suite does not say."""
-    for assertion in _flat(case.assertions):
+    for assertion in (part for whole in case.assertions for part in whole.parts):
         calls = _own_calls(assertion)
         if calls and "provider" in assertion.settings:
             yield read_model(assertion.settings["provider"]), calls
@@ -59,15 +59,9 @@ def judged_by(suite: Suite, case: Case) -> Iterator[tuple[ModelSpec | None, int]
             yield embedding_of(suite) if assertion.kind in SIMILAR else suite.judge, calls
 
 
-def _flat(assertions: tuple[Assertion, ...]) -> Iterator[Assertion]:
-    for assertion in assertions:
-        yield assertion
-        yield from _flat(assertion.children)
-
-
 def _own_calls(assertion: Assertion) -> int:
     return _GRADED_CALLS.get(assertion.kind, 1) if assertion.kind in GRADED else 0
 
 
 def _graded_calls(assertion: Assertion) -> int:
-    return sum(map(_own_calls, _flat((assertion,))))
+    return sum(map(_own_calls, assertion.parts))

@@ -163,11 +163,8 @@ def _is_code(suite: Suite) -> Iterator[bool]:
     models = [suite.target, suite.meta, suite.judge, suite.embedding]
     models += [case.simulation.model for case in suite.cases if case.simulation is not None]
     yield from (spec is not None and spec.provider not in _WITHOUT_CODE for spec in models)
-    waiting = [check for case in suite.cases for check in case.assertions]
-    while waiting:
-        check = waiting.pop()
-        waiting += check.children
-        yield check.kind in _CODE_CHECKS
+    checks = (check for case in suite.cases for check in case.assertions)
+    yield from (part.kind in _CODE_CHECKS for check in checks for part in check.parts)
 
 
 def _texts(node: Marked) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_metaprompt.results import Attempt
@@ -18,13 +17,6 @@ class Check:
     attempt: Attempt
 
 
-def kinds_in(assertion: Assertion) -> Iterator[str]:
-    """The type of the assertion, and those of its parts."""
-    yield assertion.kind
-    for part in assertion.children:
-        yield from kinds_in(part)
-
-
 def runs_python(assertion: Assertion) -> bool:
     """Whether the user's own Python judges, which may take long."""
-    return "python" in kinds_in(assertion)
+    return any(part.kind == "python" for part in assertion.parts)

@@ -11,7 +11,7 @@ from functools import partial
 from threading import Condition
 
 from pytest_metaprompt.errors import ScorerError
-from pytest_metaprompt.plugin.checks import Check, kinds_in, runs_python
+from pytest_metaprompt.plugin.checks import Check, runs_python
 from pytest_metaprompt.protocols import Scorer
 from pytest_metaprompt.results import Attempt, Verdict
 from pytest_metaprompt.runner import Asker, OpenScorer
@@ -58,7 +58,7 @@ class Crew:
         scorer = opened(suite, assertion)
         # Only the controller asks models; and workers do not know the assertions of a promptfoo column, which are made
         # anew for each attempt.
-        here = suite.column is not None or not GRADED.isdisjoint(kinds_in(assertion))
+        here = suite.column is not None or any(part.kind in GRADED for part in assertion.parts)
         return scorer if here or not runs_python(assertion) else _Helped(scorer, self, suite, assertion)
 
     def give(self, check: Check) -> Future[Verdict] | None:

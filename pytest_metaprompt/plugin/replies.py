@@ -129,7 +129,7 @@ class TestedReply:
     @property
     def messages(self) -> list[dict[str, Any]]:
         """The messages that the target saw."""
-        return [{"role": one.role, "content": one.content, **one.extra} for one in self.exchange.messages]
+        return [one.in_chat for one in self.exchange.messages]
 
     def __repr__(self) -> str:
         """Short, for pytest's explanations."""

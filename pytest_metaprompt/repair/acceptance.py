@@ -118,11 +118,7 @@ async def race(bench: Bench, entrants: Sequence[Entrant], failing: Sequence[str]
 def _is_behind(standing: Standing, others: Sequence[Standing], heats: Mapping[Entrant, int]) -> bool:
     """Whether so many are ahead after as many heats that this one need not go on: half of all, a quarter, ..."""
     run = heats[standing.entrant]
-    ahead = [
-        one
-        for one in others
-        if (heats[one.entrant], len(one.fixed)) > (run, len(standing.fixed)) and heats[one.entrant] >= run
-    ]
+    ahead = [one for one in others if (heats[one.entrant], len(one.fixed)) > (run, len(standing.fixed))]
     return run > 0 and len(ahead) >= max(_ALWAYS_ON, len(heats) >> run)
 
 

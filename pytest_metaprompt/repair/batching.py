@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pytest_metaprompt.repair.clusters import Cluster
-from pytest_metaprompt.repair.likeness import likeness, words_of
+from pytest_metaprompt.repair.likeness import likeness, words_of_case
 from pytest_metaprompt.repair.observed import observed
 from pytest_metaprompt.results import Observation
 from pytest_metaprompt.suites import Json
@@ -103,7 +103,7 @@ def _anchors(clusters: Sequence[Cluster], passing: Sequence[Observation], *, roo
 
 def nearest(failing: Sequence[Observation], passing: Sequence[Observation], *, most: int) -> list[Observation]:
     """Passing cases in turn for each failing one: the one most like it in its words, of those not chosen yet."""
-    words = {one.subject.key: _words(one) for one in (*failing, *passing)}
+    words = {one.subject.key: words_of_case(one.subject.case) for one in (*failing, *passing)}
     left, chosen = list(passing), list[Observation]()
 
     def by_likeness(to: Observation) -> Callable[[Observation], float]:
@@ -117,8 +117,3 @@ def nearest(failing: Sequence[Observation], passing: Sequence[Observation], *, m
             left.remove(best)
             chosen.append(best)
     return chosen
-
-
-def _words(one: Observation) -> frozenset[str]:
-    case = one.subject.case
-    return words_of(" ".join([case.input or "", *map(str, case.vars.values()), *(m.content for m in case.messages)]))

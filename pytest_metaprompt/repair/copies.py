@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pytest_metaprompt.results import Subject
 from pytest_metaprompt.routines import Turn
-from pytest_metaprompt.suites import Assertion, Json
+from pytest_metaprompt.suites import Json
 
 COPIED_WORDS = 8
 """So many words in a row, found in a case and not in the old routine, are a copy of the case."""
@@ -64,17 +64,9 @@ def inputs_of(subject: Subject) -> list[str]:
 
 def answers_of(subject: Subject) -> list[str]:
     """The texts of a case that a right reply must equal or hold."""
-    values = [
-        check.value for check in flat(subject.case.assertions) if not check.negated and check.kind not in _NO_ANSWERS
-    ]
+    checks = [part for check in subject.case.assertions for part in check.parts]
+    values = [check.value for check in checks if not check.negated and check.kind not in _NO_ANSWERS]
     return [*_strings(values), *([subject.case.answer] if subject.case.answer else [])]
-
-
-def flat(checks: Iterable[Assertion]) -> Iterator[Assertion]:
-    """The assertions, those in sets among them."""
-    for check in checks:
-        yield check
-        yield from flat(check.children)
 
 
 def _strings(value: Json) -> Iterator[str]:

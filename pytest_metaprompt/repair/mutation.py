@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pytest_metaprompt.errors import BudgetExhaustedError, RoutineError
 from pytest_metaprompt.repair.acceptance import is_broken
 from pytest_metaprompt.repair.bench import IndecisiveError
-from pytest_metaprompt.repair.copies import flat
 from pytest_metaprompt.repair.job import RepairJob
-from pytest_metaprompt.repair.likeness import likeness, words_of
+from pytest_metaprompt.repair.likeness import likeness, words_of, words_of_case
 from pytest_metaprompt.repair.sentences import Sentence, instruction_parts, sentences, without
 from pytest_metaprompt.repair.trials import Trials
-from pytest_metaprompt.results import Run, Subject, Unguarded
+from pytest_metaprompt.results import Run, Unguarded
 from pytest_metaprompt.routines import Routine, replace_part
 from pytest_metaprompt.runner import each
 from pytest_metaprompt.suites import Json
@@ -57,7 +56,7 @@ def unused_tools(tools: frozenset[str], runs: Sequence[Run]) -> tuple[str, ...]:
     """The target's tools that no assertion, in a set or a Python test as well, has by name and no attempt called."""
     seen: set[str] = set()
     for result in (result for run in runs for result in run.results):
-        for check in flat(result.case.assertions):
+        for check in (part for whole in result.case.assertions for part in whole.parts):
             told = " ".join(_texts([check.value, check.settings.get("source")]))
             seen |= {name for name in tools if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", told)}
         for attempt in result.attempts:
@@ -70,7 +69,7 @@ async def _is_noticed(trials: Trials, job: RepairJob, mutant: _Mutant, passing: 
     trials.add(mutant.routine)
     words = words_of(mutant.sentence.text)
     by_key = {subject.key: subject for subject in job.subjects}
-    order = sorted(passing, key=lambda key: -likeness(words, _words(by_key[key])))
+    order = sorted(passing, key=lambda key: -likeness(words, words_of_case(by_key[key].case)))
     start, size = 0, 4
     while start < len(order):
         heat = order[start : start + size]
@@ -95,11 +94,6 @@ def _mutants(routine: Routine) -> list[_Mutant]:
             except RoutineError:  # Nothing would be left of the message.
                 continue
     return found
-
-
-def _words(subject: Subject) -> frozenset[str]:
-    case = subject.case
-    return words_of(" ".join([case.input or "", *map(str, case.vars.values()), *(m.content for m in case.messages)]))
 
 
 def _texts(value: Json) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pytest_metaprompt.repair.differences import minimal_difference
 from pytest_metaprompt.results import Attempt, Observation, Reply
-from pytest_metaprompt.suites import PYTHON_TEST, Assertion, Case, Json, Message
+from pytest_metaprompt.suites import PYTHON_TEST, Assertion, Case, Json
 
 MOST_ITEMS = 16
 """A list or a mapping with more items than this, such as a long conversation, is cut in its middle."""
@@ -29,7 +29,7 @@ def observed(one: Observation, *, limit: int) -> Json:
     else:
         seen |= _given(case)
         if attempt.transcript:
-            seen["conversation"] = [_said(message) for message in attempt.transcript]
+            seen["conversation"] = [message.in_chat for message in attempt.transcript]
         seen |= _answered(attempt.reply)
     seen["checks"] = [
         {"type": check.type, "passed": verdict.passed, "expected": check.value, "message": verdict.reason}
@@ -79,11 +79,7 @@ def _given(case: Case) -> dict[str, Json]:
         given["input"] = case.input
     if not case.messages:
         return {"given": given}
-    return {"given": given, "messages": [_said(message) for message in case.messages]}
-
-
-def _said(message: Message) -> dict[str, Json]:
-    return {"role": message.role, "content": message.content, **message.extra}
+    return {"given": given, "messages": [message.in_chat for message in case.messages]}
 
 
 def _answered(reply: Reply | None) -> dict[str, Json]:

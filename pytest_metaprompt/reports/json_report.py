@@ -37,7 +37,7 @@ from pytest_metaprompt.results import (
     Verdict,
 )
 from pytest_metaprompt.stats import Accuracy, accuracy, case_rate, run_accuracy, stability
-from pytest_metaprompt.suites import Json, Message
+from pytest_metaprompt.suites import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +190,11 @@ def _case(result: CaseResult) -> CasePart:
 
 
 def _attempt(attempt: Attempt) -> AttemptPart:
-    messages, reply = _messages(attempt.messages), _reply(attempt.reply or Reply(""))
+    messages, reply = [one.in_chat for one in attempt.messages], _reply(attempt.reply or Reply(""))
     values = zip(attempt.verdicts, _values(attempt), strict=True)
     return {
         "messages": messages,
-        "transcript": _messages(attempt.transcript),
+        "transcript": [one.in_chat for one in attempt.transcript],
         "notes": list(attempt.notes),
         **reply,
         "error": attempt.error,
@@ -208,11 +208,7 @@ def _attempt(attempt: Attempt) -> AttemptPart:
 
 def _call(exchange: Exchange) -> CallPart:
     reply = _reply(exchange.reply or Reply(""))
-    return {"messages": _messages(exchange.messages), **reply, "error": exchange.error}
-
-
-def _messages(messages: Sequence[Message]) -> list[dict[str, Json]]:
-    return [{"role": message.role, "content": message.content, **message.extra} for message in messages]
+    return {"messages": [one.in_chat for one in exchange.messages], **reply, "error": exchange.error}
 
 
 def _reply(reply: Reply) -> ReplyPart:

@@ -75,6 +75,6 @@ def test_what_a_query_holds_beside_its_key_is_no_secret():
     assert secrets_of(spec, {}) == frozenset()
 
 
-@pytest.mark.parametrize("placeholder", ["ollama", "lm-studio", "not-needed"])
+@pytest.mark.parametrize("placeholder", ["ollama", "lm-studio", "not-needed", "unused"])
 def test_what_manuals_say_to_set_as_a_key_is_a_word_like_any_other(placeholder):
     assert secrets_of(ModelSpec("openai", "m"), {"OPENAI_API_KEY": placeholder}) == frozenset()
